@@ -1,0 +1,1 @@
+"""One module a sync path, named as ops name it."""

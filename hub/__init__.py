@@ -1,0 +1,1 @@
+"""What we know: tables, rules, settings, migrations. No HTTP, no Prefect."""

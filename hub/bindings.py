@@ -1,0 +1,168 @@
+"""What we know of a connection's records: what was last seen, what is due to be read again."""
+
+import zlib
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from hub.db import Database
+from hub.matching import AMBIGUOUS
+from hub.tables import Binding, Connection, Product, Quarantined
+
+CHUNK = 1000
+AGAIN = timedelta(hours=1)
+"""An ambiguous record is tried again this often: its cure may lie in another product, which no row of its own shows."""
+
+
+class Piece(NamedTuple):
+    """What a walk over the bindings needs of each."""
+
+    id: str
+    external_id: str
+    read_at: datetime | None
+    stock_read_at: datetime | None
+
+
+async def last_seen(session: AsyncSession, connection: Connection, external_ids: Collection[str]) -> dict[str, str]:
+    """The listing fingerprint last seen of each id that is bound or held in quarantine."""
+    seen: dict[str, str] = {}
+    for table in (Binding, Quarantined):
+        rows = await session.execute(
+            select(col(table.external_id), col(table.seen_hash)).where(
+                col(table.connection_id) == connection.id,
+                col(table.kind) == "product",
+                col(table.external_id).in_(external_ids),
+            )
+        )
+        seen.update({external_id: seen_hash for external_id, seen_hash in rows})
+    return seen
+
+
+async def adopt(session: AsyncSession, connection: Connection, fingerprints: Mapping[str, str]) -> None:
+    """Note the fingerprint of rows whose record was read by other means (a variation, with its parent)."""
+    for external_id, fingerprint in fingerprints.items():
+        await session.execute(
+            update(Binding)
+            .where(
+                col(Binding.connection_id) == connection.id,
+                col(Binding.kind) == "product",
+                col(Binding.external_id) == external_id,
+            )
+            .values(seen_hash=fingerprint)
+        )
+
+
+async def missing(db: Database, connection: Connection, listed: Collection[str], *, with_variations: bool) -> list[str]:
+    """Ids that are bound and living but were not listed. Read in pieces: a catalogue may be large."""
+    found: list[str] = []
+    living: list[ColumnElement[bool]] = [col(Binding.gone).is_(False)]
+    if not with_variations:
+        living.append(col(Binding.parent_ref) == "")
+    async for rows in _pieces(db, connection, living):
+        found += [row.external_id for row in rows if row.external_id not in listed]
+    return found
+
+
+async def due(
+    db: Database,
+    connection: Connection,
+    now: datetime,
+    period: timedelta,
+    *,
+    with_variations: bool,
+    read_before: datetime | None = None,
+) -> AsyncIterator[list[str]]:
+    """Ids whose details are due to be read again, in chunks: each once in half to nearly a whole `period`.
+
+    Where in that span is a hash of the id, so a catalogue that was read in one go on Monday does not fall due in one go
+    on Tuesday. `read_before` makes everything due that was last read before it.
+    """
+    living = [col(Binding.gone).is_(False), col(Binding.read_at) < max(now - period / 2, read_before or now - period)]
+    if not with_variations:
+        living.append(col(Binding.parent_ref) == "")
+    async for rows in _pieces(db, connection, living):
+        ids = [row.external_id for row in rows if _is_due(row.external_id, row.read_at, now, period, read_before)]
+        if ids:
+            yield ids
+
+
+async def stock_due(
+    db: Database, connection: Connection, now: datetime, period: timedelta, *, read_before: datetime | None = None
+) -> AsyncIterator[list[str]]:
+    """The same for balances: those never read first, then by age. What cannot be sold has none."""
+    never = [col(Binding.gone).is_(False), col(Binding.stock_read_at).is_(None)]
+    old = [
+        col(Binding.gone).is_(False),
+        col(Binding.stock_read_at) < max(now - period / 2, read_before or now - period),
+    ]
+    for living in (never, old):
+        async for rows in _pieces(db, connection, living, sellable_only=True):
+            ids = [r.external_id for r in rows if _is_due(r.external_id, r.stock_read_at, now, period, read_before)]
+            if ids:
+                yield ids
+
+
+async def quarantined_due(session: AsyncSession, connection: Connection, now: datetime, period: timedelta) -> list[str]:
+    """Ids of refused records that are worth another look."""
+    rows = await session.execute(
+        select(col(Quarantined.external_id), col(Quarantined.problems), col(Quarantined.read_at)).where(
+            col(Quarantined.connection_id) == connection.id,
+            col(Quarantined.kind) == "product",
+            or_(col(Quarantined.read_at).is_(None), col(Quarantined.read_at) < now - min(AGAIN, period)),
+        )
+    )
+    return [external_id for external_id, problems, read_at in rows if _worth_it(problems, read_at, now, period)]
+
+
+def share(external_id: str) -> float:
+    """Where in the period an id falls due: 0.5 to 0.96, the same each time."""
+    return 0.5 + 0.46 * (zlib.crc32(external_id.encode()) % 1000) / 1000
+
+
+def _is_due(
+    external_id: str, read_at: datetime | None, now: datetime, period: timedelta, read_before: datetime | None
+) -> bool:
+    if read_at is None or (read_before is not None and read_at < read_before):
+        return True
+    return read_at < now - period * share(external_id)
+
+
+def _worth_it(
+    problems: Iterable[Mapping[str, str]], read_at: datetime | None, now: datetime, period: timedelta
+) -> bool:
+    ambiguous = any(problem["reason"] in AMBIGUOUS for problem in problems)
+    return ambiguous or read_at is None or read_at < now - period
+
+
+async def _pieces(
+    db: Database, connection: Connection, living: Sequence[ColumnElement[bool]], *, sellable_only: bool = False
+) -> AsyncIterator[list[Piece]]:
+    """Bindings in pieces by id. Between two pieces no transaction is open."""
+    last = ""
+    while True:
+        query = (
+            select(col(Binding.id), col(Binding.external_id), col(Binding.read_at), col(Binding.stock_read_at))
+            .where(
+                col(Binding.connection_id) == connection.id,
+                col(Binding.kind) == "product",
+                col(Binding.id) > last,
+                *living,
+            )
+            .order_by(col(Binding.id))
+            .limit(CHUNK)
+        )
+        if sellable_only:
+            query = query.join(Product, col(Product.id) == col(Binding.record_id)).where(
+                col(Product.kind).not_in(["parent", "service"])
+            )
+        async with db.read() as session:
+            rows = [Piece(*row) for row in await session.execute(query)]
+        if rows:
+            yield rows
+        if len(rows) < CHUNK:
+            return
+        last = rows[-1].id

@@ -1,0 +1,386 @@
+"""A vendor's records meet the hub: what is the same is left alone, what differs is written and queued for the others.
+
+`plan` reads and decides, `write` writes exactly what was decided: a dry run shows what a real run does, because it is
+the same decision.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from hub import outbox
+from hub.catalog import GROUPS, Prepared, prepare, refuse
+from hub.clock import utcnow
+from hub.db import insert_rows, upsert_rows
+from hub.ids import new_id
+from hub.matching import Ambiguous, Match, match
+from hub.notices import Draft, clear_notices, raise_notices
+from hub.records import ProductRecord, Refused
+from hub.tables import Binding, Connection, KitItem, Picture, Price, Product, Quarantined, RelatedProduct
+
+KIND = "product"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One line of what is, or would be, written. `op` is create, update, deactivate, refuse or none."""
+
+    op: str
+    external_id: str
+    sku: str
+    name: str
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Plan:
+    """What is to be written for one page of records."""
+
+    connection: Connection
+    creates: list[tuple[str, Prepared]] = field(default_factory=list)
+    updates: list[tuple[str, Prepared, tuple[str, ...]]] = field(default_factory=list)
+    unchanged: list[Prepared] = field(default_factory=list)
+    bindings: list[tuple[str, Prepared]] = field(default_factory=list)
+    """(record id, record) to be bound anew."""
+    rebound: list[tuple[str, Prepared]] = field(default_factory=list)
+    """(binding id, record) whose binding moves to the record's id over there."""
+    refused: list[Refused] = field(default_factory=list)
+    retired: list[tuple[str, str]] = field(default_factory=list)
+    """(record id, external id) of products that are gone over there."""
+
+    def changes(self) -> list[Change]:
+        """The plan, line by line."""
+        lines = [Change("create", p.record.external_id, p.record.sku or "", p.record.name) for _, p in self.creates]
+        for _, p, groups in self.updates:
+            lines.append(Change("update", p.record.external_id, p.record.sku or "", p.record.name, groups))
+        lines += [Change("deactivate", external_id, "", "") for _, external_id in self.retired]
+        for refused in self.refused:
+            fields = tuple(sorted({problem.field for problem in refused.problems}))
+            lines.append(Change("refuse", refused.external_id, refused.sku, refused.name, fields))
+        return lines
+
+
+async def apply(
+    session: AsyncSession,
+    connection: Connection,
+    readings: Iterable[ProductRecord | Refused],
+    seen: Mapping[str, str],
+    *,
+    gone: Sequence[str] = (),
+) -> Plan:
+    """Plan and write in the caller's transaction. `seen` are listing fingerprints by their id; see `plan`, `write`."""
+    planned = await plan(session, connection, readings, gone=gone)
+    await write(session, planned, seen)
+    return planned
+
+
+async def plan(
+    session: AsyncSession,
+    connection: Connection,
+    readings: Iterable[ProductRecord | Refused],
+    *,
+    gone: Sequence[str] = (),
+) -> Plan:
+    """Decide what the records change. `gone` are ids that are no longer there. Writes nothing."""
+    planned = Plan(connection)
+    fit: dict[str, Prepared] = {}
+    for reading in readings:
+        prepared = reading if isinstance(reading, Refused) else prepare(reading)
+        if isinstance(prepared, Refused):
+            planned.refused.append(prepared)
+        else:
+            fit[prepared.record.external_id] = prepared
+    for found in await match(session, connection.merchant_id, connection.id, list(fit.values())):
+        if isinstance(found, Ambiguous):
+            planned.refused.append(refuse(found.prepared.record, [found.problem]))
+        else:
+            _sort_in(planned, found)
+    planned.retired = await _retirable(session, connection, gone)
+    return planned
+
+
+async def write(session: AsyncSession, planned: Plan, seen: Mapping[str, str]) -> None:
+    """Write a plan, and in the same transaction the outbox entries of every other connection that wants it."""
+    connection = planned.connection
+    await _write_products(session, planned)
+    await _write_parts(session, planned)
+    await _write_bindings(session, planned, seen)
+    await _write_refused(session, planned, seen)
+    changed = [(record, group) for record, _ in planned.creates for group in GROUPS]
+    changed += [(record, group) for record, _, groups in planned.updates for group in groups]
+    changed += [(record, "data") for record, _ in planned.retired]
+    if changed:
+        await outbox.enqueue(session, connection.merchant_id, changed, await outbox.targets(session, connection))
+
+
+async def absent_variations(session: AsyncSession, connection_id: str, families: Mapping[str, set[str]]) -> list[str]:
+    """Their ids of variations bound under a parent that no longer lists them.
+
+    `families` maps a parent's id to the ids of the variations that its details brought, for vendors that hand a product
+    over whole: there, a variation that is missing from its parent is gone, and no listing row will ever say so.
+    """
+    if not families:
+        return []
+    rows = await session.execute(
+        select(col(Binding.parent_ref), col(Binding.external_id)).where(
+            col(Binding.connection_id) == connection_id,
+            col(Binding.kind) == KIND,
+            col(Binding.parent_ref).in_(list(families)),
+            col(Binding.gone).is_(False),
+        )
+    )
+    return [external_id for parent, external_id in rows if external_id not in families[parent]]
+
+
+def _sort_in(planned: Plan, found: Match) -> None:
+    prepared, known = found.prepared, found.known
+    if known is None:
+        record_id = new_id()
+        planned.creates.append((record_id, prepared))
+        planned.bindings.append((record_id, prepared))
+        return
+    changed = tuple(group for group in GROUPS if known.hashes[group] != prepared.hashes[group])
+    if changed:
+        planned.updates.append((known.record_id, prepared, changed))
+    else:
+        planned.unchanged.append(prepared)
+    if known.binding_id is None:
+        planned.bindings.append((known.record_id, prepared))
+    elif found.rebind or known.gone:
+        planned.rebound.append((known.binding_id, prepared))
+
+
+async def _retirable(session: AsyncSession, connection: Connection, gone: Sequence[str]) -> list[tuple[str, str]]:
+    if not gone:
+        return []
+    rows = await session.execute(
+        select(col(Binding.record_id), col(Binding.external_id)).where(
+            col(Binding.connection_id) == connection.id,
+            col(Binding.kind) == KIND,
+            col(Binding.external_id).in_(gone),
+            col(Binding.gone).is_(False),
+        )
+    )
+    return [(record_id, external_id) for record_id, external_id in rows]
+
+
+async def _write_products(session: AsyncSession, planned: Plan) -> None:
+    now = utcnow()
+    merchant_id = planned.connection.merchant_id
+    new = [
+        {
+            "id": record_id,
+            "merchant_id": merchant_id,
+            **prepared.data,
+            **{f"{group}_hash": prepared.hashes[group] for group in GROUPS},
+            "stock_hash": "",
+            "created_at": now,
+            "updated_at": now,
+        }
+        for record_id, prepared in planned.creates
+    ]
+    await insert_rows(session, Product.__table__, new)  # type: ignore[attr-defined]
+    changed = [
+        {
+            "b_id": record_id,
+            **prepared.data,
+            **{f"{group}_hash": prepared.hashes[group] for group in GROUPS},
+            "updated_at": now,
+        }
+        for record_id, prepared, _ in planned.updates
+    ]
+    table = Product.__table__  # type: ignore[attr-defined]
+    if changed:
+        await session.execute(update(table).where(table.c.id == bindparam("b_id")), changed)
+    if planned.retired:
+        # An empty hash is equal to no content: the product comes back whole if it is ever sold again over there.
+        await session.execute(
+            update(table)
+            .where(table.c.id.in_([record_id for record_id, _ in planned.retired]))
+            .values(active=False, data_hash="", updated_at=now)
+        )
+        await session.execute(
+            update(Binding)
+            .where(
+                col(Binding.connection_id) == planned.connection.id,
+                col(Binding.kind) == KIND,
+                col(Binding.external_id).in_([external_id for _, external_id in planned.retired]),
+            )
+            .values(gone=True, seen_hash="")
+        )
+    prices = Price.__table__  # type: ignore[attr-defined]
+    new_prices = [_price_row(record_id, prepared, merchant_id, now) for record_id, prepared in planned.creates]
+    await insert_rows(session, prices, new_prices)
+    changed_prices = [
+        _price_row(record_id, prepared, merchant_id, now)
+        for record_id, prepared, groups in planned.updates
+        if "price" in groups
+    ]
+    await upsert_rows(session, prices, changed_prices, key=["product_id"])
+
+
+def _price_row(record_id: str, prepared: Prepared, merchant_id: str, now: datetime) -> dict[str, Any]:
+    return {"product_id": record_id, "merchant_id": merchant_id, **prepared.price, "updated_at": now}
+
+
+async def _write_parts(session: AsyncSession, planned: Plan) -> None:
+    """Pictures, components and related products: those of a changed product are replaced whole."""
+    created = list(planned.creates)
+    for model, owner, group in (
+        (Picture, col(Picture.product_id), "pictures"),
+        (KitItem, col(KitItem.kit_id), "data"),
+        (RelatedProduct, col(RelatedProduct.product_id), "data"),
+    ):
+        touched = [record_id for record_id, _, groups in planned.updates if group in groups]
+        if touched:
+            await session.execute(delete(model).where(owner.in_(touched)))
+    with_pictures = created + [(r, p) for r, p, groups in planned.updates if "pictures" in groups]
+    with_parts = created + [(r, p) for r, p, groups in planned.updates if "data" in groups]
+    merchant = {"merchant_id": planned.connection.merchant_id}
+    pictures = [
+        {"product_id": record_id, "position": position, "url": url, **merchant}
+        for record_id, prepared in with_pictures
+        for position, url in enumerate(prepared.record.pictures)
+    ]
+    kits = [
+        {
+            "kit_id": record_id,
+            "position": position,
+            "component_ref": part.external_id,
+            "quantity": part.quantity,
+            **merchant,
+        }
+        for record_id, prepared in with_parts
+        for position, part in enumerate(prepared.record.kit)
+    ]
+    related = [
+        {"product_id": record_id, "position": position, "related_ref": reference, **merchant}
+        for record_id, prepared in with_parts
+        for position, reference in enumerate(prepared.record.related)
+    ]
+    await insert_rows(session, Picture.__table__, pictures)  # type: ignore[attr-defined]
+    await insert_rows(session, KitItem.__table__, kits)  # type: ignore[attr-defined]
+    await insert_rows(session, RelatedProduct.__table__, related)  # type: ignore[attr-defined]
+
+
+async def _write_bindings(session: AsyncSession, planned: Plan, seen: Mapping[str, str]) -> None:
+    now = utcnow()
+    connection = planned.connection
+    fresh = {prepared.record.external_id for _, prepared in planned.bindings}
+    rows = [
+        {
+            "id": new_id(),
+            "merchant_id": connection.merchant_id,
+            "connection_id": connection.id,
+            "kind": KIND,
+            "record_id": record_id,
+            "external_id": prepared.record.external_id,
+            "parent_ref": prepared.record.parent_ref,
+            "seen_hash": seen.get(prepared.record.external_id, ""),
+            "sent_hash": "",
+            "read_at": now,
+            "gone": False,
+            "created_at": now,
+        }
+        for record_id, prepared in planned.bindings
+    ]
+    table = Binding.__table__  # type: ignore[attr-defined]
+    await insert_rows(session, table, rows)
+    if planned.rebound:
+        await session.execute(
+            update(table).where(table.c.id == bindparam("b_id")),
+            [
+                {
+                    "b_id": binding_id,
+                    "external_id": prepared.record.external_id,
+                    "parent_ref": prepared.record.parent_ref,
+                    "gone": False,
+                    "stock_read_at": None,
+                }
+                for binding_id, prepared in planned.rebound
+            ],
+        )
+    known = [p for _, p, _ in planned.updates] + planned.unchanged
+    again = [
+        {
+            "b_external_id": prepared.record.external_id,
+            "parent_ref": prepared.record.parent_ref,
+            "read_at": now,
+            **({"seen_hash": seen[external_id]} if (external_id := prepared.record.external_id) in seen else {}),
+        }
+        for prepared in known
+        if prepared.record.external_id not in fresh
+    ]
+    here = (
+        table.c.connection_id == connection.id,
+        table.c.kind == KIND,
+        table.c.external_id == bindparam("b_external_id"),
+    )
+    for rows_alike in ([r for r in again if "seen_hash" in r], [r for r in again if "seen_hash" not in r]):
+        if rows_alike:
+            await session.execute(update(table).where(*here), rows_alike)
+
+
+async def _write_refused(session: AsyncSession, planned: Plan, seen: Mapping[str, str]) -> None:
+    """Keep what was refused and raise its notices; release what has been mended and clear its notices."""
+    now = utcnow()
+    connection = planned.connection
+    taken = [p.record.external_id for _, p in planned.creates]
+    taken += [p.record.external_id for _, p, _ in planned.updates]
+    taken += [p.record.external_id for p in planned.unchanged]
+    mended = taken + [external_id for _, external_id in planned.retired]
+    if mended:
+        held = Quarantined.__table__  # type: ignore[attr-defined]
+        here = (held.c.connection_id == connection.id, held.c.kind == KIND, held.c.external_id.in_(mended))
+        ids = (await session.execute(select(held.c.id).where(*here))).scalars().all()
+        if ids:
+            await session.execute(delete(held).where(held.c.id.in_(ids)))
+        await clear_notices(session, connection.merchant_id, connection.id, KIND, mended)
+    if not planned.refused:
+        return
+    rows = {
+        refused.external_id: {
+            "id": new_id(),
+            "merchant_id": connection.merchant_id,
+            "connection_id": connection.id,
+            "kind": KIND,
+            "external_id": refused.external_id,
+            "seen_hash": seen.get(refused.external_id, ""),
+            "problems": [_problem(problem) for problem in refused.problems],
+            "payload": refused.payload,
+            "read_at": now,
+            "first_at": now,
+        }
+        for refused in planned.refused
+    }
+    await upsert_rows(
+        session,
+        Quarantined.__table__,  # type: ignore[attr-defined]
+        list(rows.values()),
+        key=["connection_id", "kind", "external_id"],
+        update=["seen_hash", "problems", "payload", "read_at"],
+    )
+    drafts = [
+        Draft(
+            code="product.refused",
+            connection_id=connection.id,
+            kind=KIND,
+            subject=refused.external_id,
+            params={
+                "sku": refused.sku,
+                "name": refused.name[:120],
+                "problems": [_problem(problem) for problem in refused.problems],
+            },
+        )
+        for refused in planned.refused
+    ]
+    await raise_notices(session, connection.merchant_id, drafts)
+
+
+def _problem(problem: Any) -> dict[str, str]:
+    return {"field": problem.field, "reason": problem.reason, "received": problem.received}

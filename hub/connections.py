@@ -1,0 +1,102 @@
+"""Connections: made, found, and kept in the state that they are really in."""
+
+import re
+import unicodedata
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from hub.clock import utcnow
+from hub.policy import Policy
+from hub.tables import Connection, Merchant
+from hub.tables.tenancy import ConnectionState
+
+
+class UnknownConnectionError(LookupError):
+    """There is no connection of that id; the text lists those there are."""
+
+
+async def find(session: AsyncSession, connection_id: str) -> Connection:
+    """The connection of that id. Raises UnknownConnectionError."""
+    found = await session.get(Connection, connection_id)
+    if found is None:
+        ids = sorted((await session.execute(select(col(Connection.id)))).scalars())
+        there = ", ".join(ids) if ids else "none yet (make one: esteira connect)"
+        raise UnknownConnectionError(f"there is no connection {connection_id!r}; there are: {there}")
+    return found
+
+
+async def active(session: AsyncSession, kinds: frozenset[str] | None = None) -> list[Connection]:
+    """Every connection that works, of these kinds (None: of any)."""
+    query = select(Connection).where(col(Connection.state) == ConnectionState.ACTIVE).order_by(col(Connection.id))
+    if kinds is not None:
+        query = query.where(col(Connection.kind).in_(kinds))
+    return list((await session.execute(query)).scalars())
+
+
+async def install(
+    session: AsyncSession,
+    *,
+    merchant: str,
+    kind: str,
+    side: str,
+    credentials: dict[str, Any],
+    policy: Policy | None = None,
+    connection_id: str = "",
+) -> Connection:
+    """Make a connection, and its merchant when it is new; an existing one gets the new credentials.
+
+    The id is `<merchant>-<kind>` unless given; both are made of lower-case letters, digits and hyphens.
+    """
+    merchant_id = slug(merchant)
+    if await session.get(Merchant, merchant_id) is None:
+        session.add(Merchant(id=merchant_id, name=merchant))
+        await session.flush()
+    wanted = slug(connection_id or f"{merchant_id}-{kind}")
+    chosen = (policy or Policy()).model_dump(mode="json", exclude_defaults=True)
+    found = await session.get(Connection, wanted)
+    if found is None:
+        found = Connection(id=wanted, merchant_id=merchant_id, kind=kind, side=side, policy=chosen)
+    elif found.merchant_id != merchant_id or found.kind != kind:
+        raise ValueError(
+            f"the connection {wanted!r} belongs to merchant {found.merchant_id!r}, kind {found.kind!r}; "
+            f"received merchant {merchant_id!r}, kind {kind!r}: choose another id with --connection"
+        )
+    elif policy is not None:
+        found.policy = chosen
+    found.credentials = {**credentials}
+    found.credentials_version += 1
+    session.add(found)
+    await session.flush()
+    return found
+
+
+async def mark(session: AsyncSession, connection_id: str, state: ConnectionState, reason: str = "") -> None:
+    """Set the state of a connection and, in words for ops, why."""
+    await session.execute(
+        update(Connection)
+        .where(col(Connection.id) == connection_id)
+        .values(state=state.value, state_reason=reason[:500])
+    )
+
+
+async def checked(session: AsyncSession, connection_id: str, account: str, features: dict[str, Any]) -> None:
+    """`check` went through: the connection works, and this is what its account can do."""
+    found = await find(session, connection_id)
+    found.state = ConnectionState.ACTIVE
+    found.state_reason = ""
+    found.account = account
+    found.features = {**found.features, **features}
+    found.checked_at = utcnow()
+    session.add(found)
+
+
+def slug(name: str) -> str:
+    """`Café & Pão Ltda` → `cafe-pao-ltda`. Raises ValueError when nothing is left."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    found = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:80]
+    if not found:
+        raise ValueError(f"received {name!r}; a name needs at least one letter or digit to make an id of")
+    return found

@@ -1,0 +1,89 @@
+"""Notices (avisos): keyed messages to the merchant that appear with their cause and go when the cause is gone."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from hub.clock import utcnow
+from hub.db import upsert_rows
+from hub.ids import new_id
+from hub.tables import Notice
+
+WHOLE_CONNECTION = "connection"
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A notice to raise. `kind` and `subject` say what it is about; `code` names its words in `hub.texts`."""
+
+    code: str
+    connection_id: str
+    kind: str
+    subject: str = ""
+    params: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """One notice a subject: a second problem with the same product replaces the first."""
+        return f"{self.connection_id}:{self.kind}:{self.subject}"
+
+
+async def raise_notices(session: AsyncSession, merchant_id: str, drafts: Sequence[Draft]) -> None:
+    """Raise notices; one that stands already is renewed, one that was cleared stands again."""
+    now = utcnow()
+    rows = {
+        draft.key: {
+            "id": new_id(),
+            "merchant_id": merchant_id,
+            "key": draft.key,
+            "code": draft.code,
+            "connection_id": draft.connection_id,
+            "kind": draft.kind,
+            "subject": draft.subject,
+            "params": draft.params,
+            "first_at": now,
+            "last_at": now,
+            "cleared_at": None,
+        }
+        for draft in drafts
+    }
+    await upsert_rows(
+        session,
+        Notice.__table__,  # type: ignore[attr-defined]
+        list(rows.values()),
+        key=["merchant_id", "key"],
+        update=["code", "params", "last_at", "cleared_at"],
+    )
+
+
+async def clear_notices(
+    session: AsyncSession,
+    merchant_id: str,
+    connection_id: str,
+    kind: str,
+    subjects: Collection[str] | None = None,
+) -> None:
+    """The cause is gone: clear what stands about these subjects (None: about any). Writes nothing when none stands."""
+    standing = select(col(Notice.id)).where(
+        col(Notice.merchant_id) == merchant_id,
+        col(Notice.connection_id) == connection_id,
+        col(Notice.kind) == kind,
+        col(Notice.cleared_at).is_(None),
+    )
+    if subjects is not None:
+        standing = standing.where(col(Notice.subject).in_(subjects))
+    ids = (await session.execute(standing)).scalars().all()
+    if ids:
+        await session.execute(update(Notice).where(col(Notice.id).in_(ids)).values(cleared_at=utcnow()))
+
+
+async def standing_notices(session: AsyncSession, merchant_id: str | None = None) -> list[Notice]:
+    """The notices that stand, newest first."""
+    query = select(Notice).where(col(Notice.cleared_at).is_(None)).order_by(col(Notice.last_at).desc())
+    if merchant_id is not None:
+        query = query.where(col(Notice.merchant_id) == merchant_id)
+    return list((await session.execute(query)).scalars())

@@ -1,0 +1,34 @@
+"""The hub's tables. One import for all of them, so that Alembic and the code see the same metadata."""
+
+from hub.tables.catalog import KitItem, Picture, Price, Product, RelatedProduct, Stock
+from hub.tables.operations import Lease, Notice, Quota, RunReport
+from hub.tables.sales import Address, Customer, Invoice, Order, OrderItem, Payment
+from hub.tables.sync import Binding, Cursor, InboxEvent, OutboxEntry, Quarantined, Worklist
+from hub.tables.tenancy import Connection, Merchant
+
+__all__ = [
+    "Address",
+    "Binding",
+    "Connection",
+    "Cursor",
+    "Customer",
+    "InboxEvent",
+    "Invoice",
+    "KitItem",
+    "Lease",
+    "Merchant",
+    "Notice",
+    "Order",
+    "OrderItem",
+    "OutboxEntry",
+    "Payment",
+    "Picture",
+    "Price",
+    "Product",
+    "Quarantined",
+    "Quota",
+    "RelatedProduct",
+    "RunReport",
+    "Stock",
+    "Worklist",
+]

@@ -1,0 +1,141 @@
+"""How a change travels: bindings, outbox, inbox, cursors, worklists, and what could not be read."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Column, Index, LargeBinary, Text, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from hub.tables._columns import id_, json_, merchant_, moment_, stamped_, within_merchant
+
+
+class Binding(SQLModel, table=True):
+    """Our record ⇄ their id on one connection, unique both ways.
+
+    `seen_hash` is of their listing row as last seen, `sent_hash` of what we last sent. `read_at` and
+    `stock_read_at` tell when the record's details and its stock were last read over there.
+    """
+
+    __table_args__ = (
+        UniqueConstraint("connection_id", "kind", "external_id"),
+        UniqueConstraint("connection_id", "kind", "record_id"),
+        Index("ix_binding_family", "connection_id", "parent_ref"),
+        within_merchant("connection_id", "connection"),
+    )
+
+    id: str = id_()
+    merchant_id: str = merchant_()
+    connection_id: str = Field(max_length=80)
+    kind: str = Field(max_length=20)
+    record_id: str = Field(max_length=32, index=True)
+    external_id: str = Field(max_length=60)
+    parent_ref: str = Field(default="", max_length=60)
+    """Their id of the record's parent, kept until the parent itself is bound."""
+    seen_hash: str = Field(default="", max_length=32)
+    sent_hash: str = Field(default="", max_length=32)
+    read_at: datetime | None = moment_()
+    stock_read_at: datetime | None = moment_()
+    gone: bool = False
+    """True once the record was deleted or deactivated over there for good."""
+    created_at: datetime = stamped_()
+
+
+class OutboxEntry(SQLModel, table=True):
+    """ "This record must reach that connection". Holds no payload: the sender reads the record as it is then.
+
+    `version` goes up with every change, so that an entry changed again while it was being sent is sent again.
+    """
+
+    __tablename__ = "outbox"
+    __table_args__ = (
+        UniqueConstraint("connection_id", "kind", "record_id"),
+        Index("ix_outbox_due", "connection_id", "state", "not_before"),
+        within_merchant("connection_id", "connection"),
+    )
+
+    id: str = id_()
+    merchant_id: str = merchant_()
+    connection_id: str = Field(max_length=80)
+    kind: str = Field(max_length=20)
+    record_id: str = Field(max_length=32)
+    state: str = Field(default="pending", max_length=10)
+    version: int = 1
+    attempts: int = 0
+    not_before: datetime | None = moment_()
+    claimed_by: str = Field(default="", max_length=120)
+    claimed_until: datetime | None = moment_()
+    reason: str = Field(default="", max_length=500)
+    queued_at: datetime = stamped_()
+    updated_at: datetime = stamped_()
+
+
+class InboxEvent(SQLModel, table=True):
+    """A webhook as it came, stored before anything else happens."""
+
+    __tablename__ = "inbox"
+    __table_args__ = (
+        UniqueConstraint("connection_id", "dedupe_key"),
+        Index("ix_inbox_due", "state", "not_before"),
+        within_merchant("connection_id", "connection"),
+    )
+
+    id: str = id_()
+    merchant_id: str = merchant_()
+    connection_id: str = Field(max_length=80)
+    topic: str = Field(max_length=60)
+    dedupe_key: str = Field(max_length=64)
+    body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    state: str = Field(default="pending", max_length=10)
+    attempts: int = 0
+    not_before: datetime | None = moment_()
+    reason: str = Field(default="", max_length=500)
+    received_at: datetime = stamped_()
+    done_at: datetime | None = moment_()
+
+
+class Cursor(SQLModel, table=True):
+    """How far a stream of a connection has been read; moves in the same transaction as the data."""
+
+    __table_args__ = (within_merchant("connection_id", "connection"),)
+
+    connection_id: str = Field(primary_key=True, max_length=80)
+    stream: str = Field(primary_key=True, max_length=30)
+    merchant_id: str = merchant_()
+    position: dict[str, Any] = json_()
+    updated_at: datetime = stamped_()
+
+
+class Worklist(SQLModel, table=True):
+    """Ids that a list of theirs told us once and will not tell again.
+
+    Tiny's update lists forget a row as soon as it was read: a crash after the answer would lose the change. So the
+    ids are committed here first, and leave in the transaction that applies the record.
+    """
+
+    __table_args__ = (within_merchant("connection_id", "connection"),)
+
+    connection_id: str = Field(primary_key=True, max_length=80)
+    stream: str = Field(primary_key=True, max_length=30)
+    external_id: str = Field(primary_key=True, max_length=60)
+    merchant_id: str = merchant_()
+    added_at: datetime = stamped_()
+
+
+class Quarantined(SQLModel, table=True):
+    """A record of theirs that could not be taken, as it came, with the reasons. Leaves when the record is mended."""
+
+    __table_args__ = (
+        UniqueConstraint("connection_id", "kind", "external_id"),
+        within_merchant("connection_id", "connection"),
+    )
+
+    id: str = id_()
+    merchant_id: str = merchant_()
+    connection_id: str = Field(max_length=80)
+    kind: str = Field(max_length=20)
+    external_id: str = Field(max_length=60)
+    seen_hash: str = Field(default="", max_length=32)
+    problems: list[dict[str, Any]] = json_(list)
+    payload: str = Field(default="", sa_column=Column(Text, nullable=False))
+    read_at: datetime | None = moment_()
+    first_at: datetime = stamped_()

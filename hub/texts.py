@@ -1,0 +1,408 @@
+"""Every text that a merchant reads, in Brazilian Portuguese: notices by their code, labels by their word.
+
+A notice keeps a code and its parameters and no words, so that a better wording reaches the notices that stand already.
+What a notice says to ops is one line of English, by `ops_line`; it holds ids and codes, no names.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hub.clock import format_br
+from hub.tables import Notice
+from hub.tables.tenancy import ConnectionState
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """What happened (`title`, `body`), and what the merchant has to do (`action`)."""
+
+    title: str
+    body: str
+    action: str
+
+
+def render(code: str, params: Mapping[str, Any]) -> Text:
+    """The words of a notice.
+
+    `connection.*` takes `kind`, `code`, `detail`; `product.refused` and `stock.refused` take `sku`, `name` and
+    `problems`, a list of `{field, reason, received}`. A parameter that is missing is left out of the text. A code that
+    this version does not know (written by a later one) is shown as such and does not break the page. With `kind`, those
+    two name the system in which the product is to be corrected.
+    """
+    if code in _REFUSED:
+        return _refused(code, params)
+    topic, _, reason = code.partition(".")
+    if topic == "connection" and reason in _CONNECTION:
+        return _of_connection(reason, params)
+    return Text(f"Aviso “{code}”", "Esta versão da Esteira não conhece este aviso.", f"{_SUPPORT} e informe “{code}”.")
+
+
+def knows(code: str) -> bool:
+    """Whether the code has words of its own."""
+    return code in _REFUSED or (code.startswith("connection.") and code.partition(".")[2] in _CONNECTION)
+
+
+def sentence(problem: Mapping[str, Any], system: str = "") -> str:
+    """One problem of a record, `{field, reason, received}`, as one line: the field, what is wrong, what to write."""
+    field, reason = str(problem.get("field", "")), str(problem.get("reason", ""))
+    received = " ".join(str(problem.get("received") or "").split())
+    keys = (f"{field}.{reason}", f"{field}.*", f"*.{reason}")
+    template = next((_PROBLEMS[key] for key in keys if key in _PROBLEMS), _ODD)
+    said = template.format(
+        received=_cut(received, 120) or "vazio",
+        number=received.replace(".", ",") or "vazio",
+        system=system or "o sistema de origem",
+    )
+    return f"{FIELDS.get(field, field or 'Registro')}: {said}"
+
+
+def label(of: str, word: str) -> str:
+    """The label of a word: `label("state", "ativa")`. `of` is one of `LABELS`; a word unknown there is shown as it is.
+
+    Raises KeyError for an unknown `of`.
+    """
+    return LABELS[of].get(word, word)
+
+
+def system_label(kind: str) -> str:
+    """How a kind of connection is called: `tiny_v2` is "Olist Tiny (API v2)"."""
+    return SYSTEMS[kind].label if kind in SYSTEMS else kind or "sistema integrado"
+
+
+def ops_line(notice: Notice) -> str:
+    """The notice for ops: one line of English, with ids and codes, and without names or what was received."""
+    params = notice.params
+    about = notice.connection_id if notice.kind == "connection" else f"{notice.connection_id} {notice.kind}"
+    parts = [f"{about} {notice.subject}".strip(), notice.code]
+    problems = [f"{p.get('field', '?')} {p.get('reason', '?')}" for p in params.get("problems", ())]
+    if problems:
+        parts.append(", ".join(problems))
+    if meaning := _OPS.get(notice.code.partition(".")[2] if notice.code.startswith("connection.") else ""):
+        parts.append(meaning)
+    said = [f"code {params['code']}"] if params.get("code") else []
+    said += [_cut(str(params["detail"]), 200)] if params.get("detail") else []
+    if said:
+        parts.append(f"the vendor said {', '.join(said)}")
+    return f"{': '.join(parts)} (since {format_br(notice.first_at)})"
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """What the merchant knows a kind of connection by, and where in its screens things are done.
+
+    Sources: `reference/tiny.md §1` and `§2.2` (extensions "Token API", "Gestão de Aplicativos"), `§3.5` ("API para
+    estoque em tempo real"), `§4.1` (the app's modules; a new consent after they change), `§2.3` (one quota an account).
+    """
+
+    label: str
+    name: str
+    reconnect: str
+    access: str
+    permission: str
+
+
+_CONNECT_AGAIN = "Depois, informe os dados novos nesta conexão, na Esteira, e mande verificar a conexão"
+_OTHER_PLACES = "no sistema integrado, abra a tela em que a integração foi autorizada"
+
+SYSTEMS = {
+    "tiny_v2": System(
+        label="Olist Tiny (API v2)",
+        name="Olist Tiny",
+        reconnect=(
+            "No Olist Tiny, abra Configurações e entre na extensão “Token API” (se ela não aparecer, instale-a antes "
+            "na página de extensões). Gere um token, copie-o inteiro e lembre que um token novo desliga o anterior. "
+            f"{_CONNECT_AGAIN}."
+        ),
+        access=(
+            "No Olist Tiny, confira em Configurações se a extensão “Token API” continua instalada e se o plano da "
+            "conta dá direito à API (o plano Começar, ou Avance, não dá)."
+        ),
+        permission=(
+            "No Olist Tiny, confira se a extensão “API para estoque em tempo real” continua instalada e reinstale-a se "
+            "preciso. Se preferir ficar sem ela, mande verificar a conexão na Esteira: a leitura segue pela lista "
+            "completa de produtos."
+        ),
+    ),
+    "tiny_v3": System(
+        label="Olist Tiny (API v3)",
+        name="Olist Tiny",
+        reconnect=(
+            "Na Esteira, abra esta conexão, escolha conectar de novo e autorize o acesso na tela do Olist Tiny que se "
+            "abre, com um usuário que veja produtos e estoque. A autorização vence quando a integração fica 24 horas "
+            "sem acessar a conta."
+        ),
+        access=(
+            "No Olist Tiny, confira se a extensão “Gestão de Aplicativos” continua instalada, se o aplicativo da "
+            "Esteira continua na lista dela e se o plano da conta dá direito à API."
+        ),
+        permission=(
+            "No Olist Tiny, abra a extensão “Gestão de Aplicativos”, escolha o aplicativo da Esteira e marque a "
+            "leitura dos módulos de produtos e de estoque; o usuário que autoriza precisa ter essas permissões também. "
+            "Em seguida, conecte de novo na Esteira: permissões mudadas só valem depois de outra autorização."
+        ),
+    ),
+}
+
+_UNKNOWN_SYSTEM = System(
+    label="sistema integrado",
+    name="sistema integrado",
+    reconnect=f"Gere uma credencial nova: {_OTHER_PLACES}. {_CONNECT_AGAIN}.",
+    access=f"Confira se a integração continua ativa: {_OTHER_PLACES}.",
+    permission=f"Libere o acesso a produtos e estoque: {_OTHER_PLACES}. {_CONNECT_AGAIN}.",
+)
+
+_ASK_US = "fale com o suporte da Esteira"
+_SUPPORT = "Fale com o suporte da Esteira"
+_CHECK_AGAIN = "Depois, mande verificar a conexão na Esteira."
+_IF_IT_LASTS = (
+    "Não é preciso fazer nada agora: a Esteira tenta de novo sozinha, e este aviso some quando der certo. Se ele ainda "
+    "estiver aqui daqui a duas horas,"
+)
+_TRY_YOURSELF = (
+    f"{_IF_IT_LASTS} entre na sua conta do {{name}} pelo navegador. Se ela abrir, {_ASK_US}; se não abrir, fale com o "
+    "suporte do {name}."
+)
+
+_CONNECTION: dict[str, tuple[str, str, str]] = {
+    # reason: (title, what happened, what to do)
+    "token": (
+        "{label}: conexão perdida",
+        "O {name} recusou a credencial desta conexão. Enquanto isso, produtos e estoque não são atualizados.",
+        "{reconnect}",
+    ),
+    "blocked": ("{label}: acesso bloqueado", "{why_blocked}", "{after_block}"),
+    "permission": (
+        "{label}: falta uma permissão",
+        "O {name} não deixa esta conexão ler uma parte dos dados de que a loja precisa.",
+        "{permission}",
+    ),
+    "unknown_host": (
+        "{label}: endereço não encontrado",
+        "O endereço do {name} na internet não foi encontrado.",
+        f"{_IF_IT_LASTS} {_ASK_US}: o problema está na rede, e não no seu cadastro.",
+    ),
+    "unreachable": ("{label}: sem resposta", "Não foi possível chegar ao servidor do {name}.", _TRY_YOURSELF),
+    "timeout": ("{label}: demora na resposta", "O {name} não respondeu dentro do tempo esperado.", _TRY_YOURSELF),
+    "cut": ("{label}: resposta interrompida", "A resposta do {name} foi cortada no meio do caminho.", _TRY_YOURSELF),
+    "maintenance": (
+        "{label}: em manutenção",
+        "O {name} avisou que está em manutenção.",
+        f"{_IF_IT_LASTS} consulte os comunicados do {{name}}.",
+    ),
+    "quota": (
+        "{label}: limite de chamadas atingido",
+        "A conta usou todas as chamadas por minuto que o plano do {name} permite. O limite é da empresa inteira e vale "
+        "para todas as integrações juntas.",
+        "Se outra integração usa a mesma conta, informe nesta conexão, em “chamadas por minuto”, a parte que cabe à "
+        "Esteira, ou passe a um plano com mais chamadas. Se não há outra, não é preciso fazer nada: a Esteira espera e "
+        "continua de onde parou.",
+    ),
+    "unreadable": (
+        "{label}: resposta ilegível",
+        "O {name} respondeu com algo que não é o que a sua API promete, como uma página de erro.",
+        _TRY_YOURSELF,
+    ),
+    "server": ("{label}: erro interno", "O {name} respondeu com um erro interno dele.", _TRY_YOURSELF),
+    "validation": (
+        "{label}: consulta recusada",
+        "O {name} recusou uma consulta da Esteira. Não há nada de errado no seu cadastro.",
+        f"{_SUPPORT} e informe a resposta acima.",
+    ),
+    "not_found": (
+        "{label}: informação não encontrada",
+        "O {name} disse que não existe o que a Esteira pediu.",
+        f"{_IF_IT_LASTS} {_ASK_US} e informe a resposta acima.",
+    ),
+    "no_service": (
+        "{label}: serviço não encontrado",
+        "O {name} não tem, ou deixou de ter, o serviço que a Esteira chamou.",
+        f"{_SUPPORT} e informe a resposta acima: a Esteira precisa ser atualizada ou configurada.",
+    ),
+    "debt": (
+        "{label}: pagamento pendente",
+        "O {name} suspendeu o acesso porque há um pagamento em aberto na conta.",
+        f"Regularize o pagamento no {{name}}. {_CHECK_AGAIN}",
+    ),
+    "other_account": (
+        "{label}: conta de outra empresa",
+        "A credencial nova desta conexão é de outra empresa (outro CNPJ ou CPF). Para não misturar os produtos das "
+        "duas, a conexão foi desativada.",
+        "Informe nesta conexão a credencial da mesma empresa de antes. Para integrar a outra empresa também, crie para "
+        "ela uma conexão nova.",
+    ),
+}
+
+_NO_WORDS = frozenset(("unknown_host", "unreachable", "timeout", "cut", "unreadable", "other_account"))
+
+_WHY_BLOCKED = {
+    # (kind, the vendor's code): (what happened, what to do), `reference/tiny.md §2.4`
+    ("tiny_v2", "7"): (
+        "O Olist Tiny avisou que o espaço de armazenamento da empresa está cheio e fechou o acesso.",
+        f"No Olist Tiny, apague anexos e imagens que não usa mais, ou contrate mais espaço. {_CHECK_AGAIN}",
+    ),
+    ("tiny_v2", "8"): (
+        "O Olist Tiny avisou que a empresa está bloqueada.",
+        "Entre na sua conta do Olist Tiny, veja o motivo do bloqueio (em geral, uma fatura em aberto) e regularize-a, "
+        f"ou fale com o suporte do Olist Tiny. {_CHECK_AGAIN}",
+    ),
+}
+
+_REFUSED = {
+    # code: (title, what happened, what happens when it is put right)
+    "product.refused": (
+        "Produto não integrado",
+        "Este produto ficou de fora da loja; os outros foram integrados normalmente.",
+        "Corrija no cadastro do produto, no {name}, e salve: a Esteira lê o produto de novo sozinha, e este "
+        "aviso some.",
+    ),
+    "stock.refused": (
+        "Estoque não atualizado",
+        "A loja continua com a última quantidade conhecida deste produto.",
+        "Confira o saldo na tela de estoque do produto, no {name}, e salve: a Esteira lê o saldo de novo sozinha, e "
+        "este aviso some.",
+    ),
+}
+
+_ODD = "o valor “{received}” não pode ser usado; confira o campo"
+
+_PROBLEMS = {
+    # field.reason, or one of the two as *
+    "gtin.check_digit": (
+        "o dígito verificador não confere em “{received}”; copie o código da embalagem outra vez, ou deixe o campo "
+        "vazio se o produto não tem GTIN"
+    ),
+    "gtin.length": (
+        "“{received}” não tem 8, 12, 13 nem 14 números; confira se um zero do começo se perdeu numa planilha, ou deixe "
+        "o campo vazio"
+    ),
+    "gtin.characters": "“{received}” tem letras ou sinais; use só os números do código, ou deixe o campo vazio",
+    "gtin.repeated": "“{received}” só tem zeros; deixe o campo vazio se o produto não tem GTIN",
+    "gtin.ambiguous": (
+        "mais de um produto da loja tem o GTIN {received} (entre parênteses, os códigos SKU deles); deixe o GTIN em um "
+        "só, ou dê a este produto o mesmo SKU do produto certo"
+    ),
+    "name.empty": "está vazio; escreva o nome do produto",
+    "name.too_long": "tem mais de 400 letras; encurte-o (começa com “{received}”)",
+    "sku.repeated": (
+        "{received}: outro produto já usa este código (entre parênteses, o número do outro produto); dê a cada produto "
+        "um código só dele"
+    ),
+    "sku.too_long": "tem mais de 60 letras; encurte-o (começa com “{received}”)",
+    "ncm.length": "“{received}” não tem 8 números; escreva o NCM completo, ou deixe o campo vazio",
+    "ncm.characters": "“{received}” tem letras ou sinais; escreva só os 8 números, ou deixe o campo vazio",
+    "active.unknown_code": "a situação “{received}” não é conhecida; deixe o produto como ativo ou inativo",
+    "external_id.missing": "veio sem número de identificação; abra o cadastro no sistema de origem e salve-o de novo",
+    "kit.quantity": "a quantidade de um componente é {number}; ela tem de ser maior que zero",
+    "kit.incomplete": "um componente está sem produto ou sem quantidade; abra a composição do kit e complete-o",
+    "physical.missing": "o saldo não foi informado; lance um saldo para o produto, ainda que seja zero",
+    "details.*": "{system} não mostrou este registro e respondeu: “{received}”",
+    "*.empty": "está vazio; preencha o campo",
+    "*.negative": "{number} é menor que zero; escreva zero ou mais",
+    "*.not_a_number": "“{received}” não é um número que se possa ler com segurança; escreva-o só com algarismos",
+    "*.too_large": "“{received}” é grande demais; confira o número",
+    "*.too_long": "é longo demais; encurte-o (começa com “{received}”)",
+    "*.not_a_text": "devia ser um texto e veio como “{received}”; apague o campo e escreva-o de novo",
+    "*.unknown_code": "o código “{received}” não é conhecido; escolha outra opção no campo",
+}
+
+FIELDS = {
+    "active": "Situação",
+    "available": "Saldo disponível",
+    "brand": "Marca",
+    "category": "Categoria",
+    "cest": "CEST",
+    "cost_price": "Preço de custo",
+    "deposit": "Saldo no depósito",
+    "description": "Descrição complementar",
+    "details": "Cadastro",
+    "external_id": "Registro",
+    "gtin": "GTIN (código de barras)",
+    "height": "Altura da embalagem",
+    "kit": "Componentes do kit",
+    "length": "Comprimento da embalagem",
+    "list_price": "Preço",
+    "name": "Nome",
+    "ncm": "NCM",
+    "origin": "Origem",
+    "physical": "Saldo",
+    "promotional_price": "Preço promocional",
+    "reserved": "Saldo reservado",
+    "sku": "Código (SKU)",
+    "unit": "Unidade",
+    "warranty": "Garantia",
+    "weight_gross": "Peso bruto",
+    "weight_net": "Peso líquido",
+    "width": "Largura da embalagem",
+}
+
+LABELS: dict[str, dict[str, str]] = {
+    "state": {state.value: state.value.capitalize() for state in ConnectionState},
+    "outcome": {"done": "concluída", "failed": "falhou", "skipped": "já em andamento", "stopped": "interrompida"},
+    "path": {"pull-catalog": "Produtos do ERP para a loja", "pull-stock": "Estoque do ERP para a loja"},
+    "mode": {"full": "primeira leitura", "listing": "lista completa", "changes": "só o que mudou"},
+    "op": {"create": "criar", "update": "atualizar", "deactivate": "desativar", "refuse": "recusar", "none": "manter"},
+    "group": {"data": "dados", "price": "preço", "stock": "estoque", "pictures": "imagens"},
+}
+
+_OPS = {
+    "token": "credential refused for good; the merchant has to connect again",
+    "blocked": "the vendor closed the account or its API; only the merchant can open it",
+    "permission": "the credential lacks a permission or an extension; the merchant has to grant it",
+    "unknown_host": "the vendor's host name does not resolve; check DNS and the address setting",
+    "unreachable": "no connection to the vendor's server; check network, proxy and the vendor's status page",
+    "timeout": "no answer in time",
+    "cut": "the connection broke during the answer",
+    "maintenance": "the vendor says that it is under maintenance",
+    "quota": "over the account's quota through all patience; look for another integration on the account",
+    "unreadable": "the answer is not what the API promises",
+    "server": "the vendor's own error",
+    "validation": "the vendor refused our request; likely a fault of ours",
+    "not_found": "the vendor does not have what we asked for",
+    "no_service": "the vendor has no such service; check the address setting",
+    "debt": "the vendor suspended the account for unpaid fees",
+    "other_account": "the new credential is another company's; the connection was switched off",
+}
+
+
+def _of_connection(reason: str, params: Mapping[str, Any]) -> Text:
+    kind, code = str(params.get("kind") or ""), str(params.get("code") or "")
+    system = SYSTEMS.get(kind, _UNKNOWN_SYSTEM)
+    why, then = _WHY_BLOCKED.get(
+        (kind, code), (f"O {system.name} fechou o acesso desta conexão à conta.", f"{system.access} {_CHECK_AGAIN}")
+    )
+    words = {
+        "label": system.label if kind in SYSTEMS or not kind else kind,
+        "name": system.name,
+        "reconnect": system.reconnect,
+        "permission": system.permission,
+        "why_blocked": why,
+        "after_block": then,
+    }
+    title, body, action = (part.format(**words) for part in _CONNECTION[reason])
+    return Text(title, body + _vendor_said(reason, params), action)
+
+
+def _refused(code: str, params: Mapping[str, Any]) -> Text:
+    title, body, action = _REFUSED[code]
+    system = SYSTEMS.get(str(params.get("kind") or ""))
+    where = system.name if system else "sistema de origem"
+    sku, product = str(params.get("sku") or ""), _cut(str(params.get("name") or ""), 80)
+    about = ", ".join(part for part in (f"SKU {sku}" if sku else "", product) if part)
+    problems: Sequence[Mapping[str, Any]] = params.get("problems") or ()
+    lines = [f"• {sentence(problem, f'o {where}')}." for problem in problems]
+    return Text(f"{title}: {about}" if about else title, "\n".join([body, *lines]), action.format(name=where))
+
+
+def _vendor_said(reason: str, params: Mapping[str, Any]) -> str:
+    """The vendor's own words where there are some; what is kept of a network fault is a word for programmers."""
+    if reason in _NO_WORDS:
+        return ""
+    code, detail = str(params.get("code") or ""), str(params.get("detail") or "")
+    said = [f"“{_cut(detail, 200)}”"] if detail and reason != "token" else []
+    said += [f"código {code}"] if code else []
+    return f" Resposta recebida: {', '.join(said)}." if said else ""
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most].rstrip()}…"

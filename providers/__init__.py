@@ -1,0 +1,1 @@
+"""How the hub speaks to each system: `contract.py` says what they can do, `registry.py` which there are."""

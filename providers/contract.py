@@ -1,0 +1,181 @@
+"""What a provider must be able to do, and the words in which it answers.
+
+A flow asks for a capability, never for a kind: `provider(connection, CatalogSource)`. A provider is a folder with the
+same files as every other one and gives the capabilities it has, put together in its `provider.py`.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol, Self, runtime_checkable
+
+from hub.records import ProductRecord, Refused, StockRecord
+
+
+class Outcome(StrEnum):
+    """What an answer means for us, and so what happens next (design, section 3)."""
+
+    OK = "ok"
+    RETRY = "retry"
+    SLOW_DOWN = "slow_down"
+    REAUTH = "reauth"
+    REJECTED = "rejected"
+    UNKNOWN = "unknown"
+
+
+class CallFailed(Exception):
+    """A call that did not end in `ok`. Its text is for ops and holds no secret and no personal data.
+
+    `reason` is a stable machine word of ours that picks the merchant's text (`token`, `permission`, `blocked`,
+    `not_found`, `no_service`, `unknown_host`, `unreachable`, `timeout`, `cut`, `maintenance`, `quota`, `unreadable`,
+    `server`, `validation`, `debt`); `code` and `detail` are the vendor's own. `not_found` is said of a record,
+    `no_service` of an address that the vendor does not have.
+    """
+
+    def __init__(
+        self,
+        outcome: Outcome,
+        reason: str,
+        *,
+        operation: str,
+        status: int | None = None,
+        code: str = "",
+        detail: str = "",
+        wait_s: float | None = None,
+    ) -> None:
+        self.outcome = outcome
+        self.reason = reason
+        self.operation = operation
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.wait_s = wait_s
+        parts = [f"{operation}: {outcome} ({reason})"]
+        if status is not None:
+            parts.append(f"HTTP {status}")
+        if code:
+            parts.append(f"code {code}")
+        if detail:
+            parts.append(repr(detail[:300]))
+        super().__init__(", ".join(parts))
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a vendor's listing. `fingerprint` changes whenever anything in the row changes.
+
+    `follows_parent` marks a variation whose content comes with its parent's details: it is read by the parent, and
+    by itself only when its row changes later.
+    """
+
+    external_id: str
+    fingerprint: str
+    follows_parent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a listing; `next` is the page to ask for after it, None at the end; `of` how many there are."""
+
+    rows: tuple[Row, ...]
+    next: int | None
+    of: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StockPage:
+    """One page of a vendor's list of stock changes: the balances themselves, so nothing else needs to be read."""
+
+    records: tuple[StockRecord | Refused, ...]
+    next: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """The record is no longer there: deleted over there, or the id was never known."""
+
+    external_id: str
+
+
+Reading = tuple[ProductRecord | Refused, ...]
+"""What one detail read brings: the product, with its variations where the vendor hands them over together."""
+
+
+class Feed(StrEnum):
+    """How a vendor tells what has changed."""
+
+    NONE = "none"
+    SINCE = "since"
+    """A filter: the same question gets the same answer again."""
+    CONSUMED = "consumed"
+    """A list that forgets what it told: it is asked once, and what it says is committed before anything else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What `check` found out. `document` is the account's own CNPJ or CPF, digits and letters only."""
+
+    name: str
+    document: str
+    per_minute: int | None = None
+    features: dict[str, Any] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Provider(Protocol):
+    """One open connection to one account. Use it as an async context manager; it closes its HTTP client."""
+
+    kind: str
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(self, *error: object) -> None: ...
+
+    async def check(self) -> Account:
+        """Ask the account who it is and what it may do. Raises CallFailed."""
+
+    async def close(self) -> None:
+        """Close the HTTP client."""
+
+    async def per_minute(self) -> int | None:
+        """The calls a minute that the account allows, as far as it is known; 0 is no limit."""
+
+    @property
+    def calls(self) -> int:
+        """Calls made to the vendor since it was opened."""
+
+
+@runtime_checkable
+class CatalogSource(Protocol):
+    """Products can be read from it."""
+
+    catalog_feed: Feed
+    variations_in_parent: bool
+    """True where a product's details bring its variations along; False where each is listed and read by itself."""
+
+    async def list_products(self, page: int) -> Page:
+        """One page of everything that is there (active and inactive), from page 1. Raises CallFailed."""
+
+    def changed_products(self, since: datetime) -> AsyncIterator[Page]:
+        """Pages of what has changed since (aware time). Only where `catalog_feed` is not NONE. Raises CallFailed.
+
+        A CONSUMED list raises `unknown` where an answer got lost: what was in it is told to nobody again, and only
+        the listing can find it.
+        """
+
+    async def read_product(self, external_id: str) -> Reading | Gone:
+        """All details of one product. Raises CallFailed."""
+
+
+@runtime_checkable
+class StockSource(Protocol):
+    """Balances can be read from it."""
+
+    stock_feed: Feed
+
+    def changed_stock(self, since: datetime) -> AsyncIterator[StockPage]:
+        """Pages of balances changed since. Only where `stock_feed` is not NONE. Raises CallFailed as above."""
+
+    async def read_stock(self, external_id: str) -> StockRecord | Refused | Gone:
+        """The balances of one product, now. Raises CallFailed."""

@@ -1,0 +1,138 @@
+"""OAuth with refresh tokens that work once: one refresh at a time, over all tasks and all processes."""
+
+import asyncio
+import contextlib
+import json
+import logging
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx
+
+from hub.clock import utcnow
+from hub.credentials import StaleTokensError, Tokens, TokenStore
+from hub.settings import settings
+from providers.contract import CallFailed, Outcome
+
+logger = logging.getLogger(__name__)
+
+AHEAD = timedelta(minutes=5)
+"""Refresh this long before the access token ends, or half its life for one that lives shorter than that."""
+
+
+@dataclass
+class OAuth:
+    """The tokens of one connection, as an `Auth` for `providers.http`."""
+
+    store: TokenStore
+    token_url: str
+    client_id: str
+    client_secret: str
+    _tokens: Tokens | None = None
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def sign(self, request: httpx.Request) -> int:
+        """Put the bearer token into the request, refreshed first when it is about to end."""
+        tokens = self._tokens or await self._load()
+        if not tokens.access or _is_ending(tokens, utcnow()):
+            tokens = await self._renewed(tokens.version)
+        request.headers["Authorization"] = f"Bearer {tokens.access}"
+        return tokens.version
+
+    async def refused(self, version: int) -> bool:
+        """The vendor refused that version: get a newer one. Raises CallFailed when the connection is lost for good."""
+        await self._renewed(version)
+        return True
+
+    def secrets(self) -> tuple[str, ...]:
+        """Both tokens and the client's secret."""
+        tokens = self._tokens
+        return (self.client_secret, *((tokens.access, tokens.refresh) if tokens else ()))
+
+    async def _load(self) -> Tokens:
+        self._tokens = await self.store.load()
+        return self._tokens
+
+    async def _renewed(self, version: int) -> Tokens:
+        """Tokens newer than `version`.
+
+        The refresh token is burned by its use, so of twenty tasks that meet the same 401 one may refresh and nineteen
+        must read what it got. Two nets: the tasks of this process queue up here, the processes at a lease; and
+        whoever comes in reads the stored pair again before it decides.
+        """
+        async with self._turn:
+            if self._tokens and self._tokens.version > version:
+                return self._tokens
+            async with self.store.locked():
+                stored = await self._load()
+                if stored.version > version:
+                    return stored
+                return await self._refresh(stored)
+
+    async def _refresh(self, stored: Tokens) -> Tokens:
+        if not stored.refresh:
+            detail = "the connection holds no refresh token; the merchant has to connect it"
+            raise CallFailed(Outcome.REAUTH, "token", operation="oauth/token", detail=detail)
+        try:
+            answer = await self._ask(stored.refresh)
+        except CallFailed as failed:
+            if failed.outcome is not Outcome.REAUTH:
+                raise
+            # A lost race looks just like a revoked grant: somebody whose lease we did not see (its time had passed
+            # while it waited for the vendor) may have stored a newer pair meanwhile.
+            again = await self._load()
+            if again.version > stored.version:
+                return again
+            raise
+        lifetime = str(answer.get("expires_in") or 0)
+        try:
+            self._tokens = await self.store.save(
+                access=str(answer["access_token"]),
+                refresh=str(answer.get("refresh_token") or stored.refresh),
+                lifetime_s=int(lifetime) if lifetime.isdigit() else 0,
+                after=stored.version,
+            )
+        except StaleTokensError:  # stored by somebody meanwhile (the merchant connected anew, say): theirs is kept
+            return await self._load()
+        return self._tokens
+
+    async def _ask(self, refresh_token: str) -> dict[str, Any]:
+        form = {
+            "grant_type": "refresh_token",
+            "client_id": self.client_id,
+            "client_secret": self.client_secret,
+            "refresh_token": refresh_token,
+        }
+        return await token_request(self.token_url, form)
+
+
+async def token_request(url: str, form: dict[str, str]) -> dict[str, Any]:
+    """Ask a token endpoint (RFC 6749, section 5). Raises CallFailed: `reauth` when the grant is refused for good."""
+    s = settings()
+    timeout = httpx.Timeout(s.read_timeout_s, connect=s.connect_timeout_s)
+    try:
+        async with httpx.AsyncClient(timeout=timeout) as client:
+            response = await client.post(url, data=form)
+    except httpx.RequestError as error:
+        raise CallFailed(Outcome.RETRY, "unreachable", operation="oauth/token", detail=type(error).__name__) from None
+    answer: dict[str, Any] = {}
+    with contextlib.suppress(ValueError, RecursionError):
+        answer = json.loads(response.content)
+    if response.status_code == 200 and isinstance(answer, dict) and answer.get("access_token"):
+        return answer
+    code = str(answer.get("error", "")) if isinstance(answer, dict) else ""
+    refused = code in ("invalid_grant", "invalid_client", "unauthorized_client")
+    raise CallFailed(
+        Outcome.REAUTH if refused else Outcome.RETRY,
+        "token" if refused else "server",
+        operation="oauth/token",
+        status=response.status_code,
+        code=code,
+    )
+
+
+def _is_ending(tokens: Tokens, now: datetime) -> bool:
+    if tokens.expires_at is None:
+        return False
+    return now >= tokens.expires_at - min(AHEAD, timedelta(seconds=tokens.lifetime_s / 2))

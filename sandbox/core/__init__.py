@@ -1,0 +1,1 @@
+"""What every simulator shares: clock, quota windows, faults, scripts, call log, the HTTP exchange."""

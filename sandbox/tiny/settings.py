@@ -1,0 +1,25 @@
+"""The switches of the Tiny simulator, for what the reference leaves open or gives in two forms."""
+
+from sandbox.core.settings import Spec
+
+TINY_SETTINGS = {
+    "types": Spec("clean", "value types of answers: those of the samples, or drifting", ("clean", "messy")),
+    "search_lag_s": Spec(0.0, "sandbox seconds until searches and lists show an edit (§7)"),
+    "update_list": Spec(
+        "consume",
+        "lista.atualizacoes.*: a queue emptied by reading, a filter by date, or no extension (§3.5)",
+        ("consume", "since", "off"),
+    ),
+    "v3_variations_in_list": Spec(False, "GET /produtos shows variations as rows of their own"),
+    "access_token_s": Spec(14_400.0, "lifetime of an access token, sandbox seconds (§4.1)", low=1),
+    "refresh_token_s": Spec(86_400.0, "lifetime of a refresh token, sandbox seconds (§4.1)", low=1),
+    "refresh_reuse_revokes": Spec(False, "using a burned refresh token also kills the session [I]"),
+    "order": Spec("name", "order of rows in searches and lists, not documented (§2.7)", ("name", "id", "newest")),
+    "shared_quota": Spec(True, "v2 and v3 spend one quota (§2.3, one source)"),
+    "blocked_calls_count": Spec(False, "refused calls count too and so prolong the block [I] (§2.3)"),
+    "registros": Spec("list", "form of `registros` in produto.atualizar.estoque (§3.5)", ("list", "object")),
+    "long_values": Spec(
+        "cut", "texts longer than their field in v2 writes, not documented (§9)", ("cut", "refuse", "keep")
+    ),
+    "lost_zeros": Spec(False, "a numeric-looking SKU loses its leading zeros in searches [I] (§2.6)"),
+}

@@ -1,0 +1,1 @@
+"""Prefect tasks: one page or one batch of work each."""

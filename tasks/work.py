@@ -1,0 +1,176 @@
+"""One run of one path for one connection: what it works with, how it begins and how it ends."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from prefect.context import FlowRunContext
+from prefect.exceptions import MissingContextError
+from prefect.logging import get_run_logger
+from providers.registry import open_provider
+
+from hub import cursors, reports
+from hub.changes import Change
+from hub.connections import mark
+from hub.db import Database
+from hub.leases import Held, LeaseLostError, lease
+from hub.notices import WHOLE_CONNECTION, Draft, clear_notices, raise_notices
+from hub.policy import Policy
+from hub.reports import Tally
+from hub.tables import Connection
+from hub.tables.tenancy import ConnectionState
+from providers.contract import CallFailed, Outcome
+
+T = TypeVar("T")
+_LOG = logging.getLogger("esteira.run")
+LogLike = logging.Logger | logging.LoggerAdapter[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """How a run for one connection ended; `changes` is filled by a dry run only."""
+
+    connection: str
+    outcome: str
+    tally: Tally
+    per_minute: int | None = None
+    detail: str = ""
+    changes: tuple[Change, ...] = ()
+
+
+class Work:
+    """What the batches of one run share. A plain class: Prefect walks through a dataclass that is given to a task."""
+
+    def __init__(
+        self, db: Database, connection: Connection, provider: Any, held: Held, tally: Tally, *, dry_run: bool
+    ) -> None:
+        self.db = db
+        self.connection = connection
+        self.policy = Policy.model_validate(connection.policy)
+        self.provider = provider
+        self.held = held
+        self.tally = tally
+        self.dry_run = dry_run
+        self.changes: list[Change] = []
+        self.log = run_logger()
+
+    async def position(self, stream: str) -> dict[str, Any]:
+        """Where the stream's cursor stands."""
+        async with self.db.read() as session:
+            return await cursors.position(session, self.connection, stream)
+
+    @contextlib.asynccontextmanager
+    async def commit(self) -> AsyncIterator[Any]:
+        """A session to write by, under the lease: nothing is written once another process has taken over."""
+        async with self.db.write() as session:
+            await self.held.confirm(session)
+            yield session
+
+    async def move(self, stream: str, to: dict[str, Any]) -> None:
+        """Move a cursor where there is no data to go with it. A dry run leaves it."""
+        if not self.dry_run:
+            await self.mark(stream, to)
+
+    async def mark(self, stream: str, to: dict[str, Any]) -> None:
+        """Move a cursor, in a dry run too: a list that forgets has been asked, and that is no dry run over there."""
+        async with self.commit() as session:
+            await cursors.move(session, self.connection, stream, to)
+
+    def progress(self) -> None:
+        """A line in the log of how far it is."""
+        self.tally.calls = self.provider.calls
+        self.log.info("%s: %s", self.connection.id, self.tally.line())
+
+
+@dataclass
+class Run:
+    """One path, run for one connection after the other or for many at once."""
+
+    db: Database
+    path: str
+    steps: Callable[[Work], Awaitable[None]]
+    dry_run: bool = False
+    flow_run_id: str = ""
+    log: LogLike = _LOG
+
+    async def for_connection(self, connection: Connection) -> Summary:
+        """Run the path for one connection. Never raises for what a vendor or a merchant can cause."""
+        tally = Tally(self.path)
+        async with lease(self.db, f"{self.path}:{connection.id}") as held:
+            if held is None:
+                self.log.info("%s: another run of %s is at work here; stepping aside", connection.id, self.path)
+                return Summary(connection.id, "skipped", tally, detail="another run is at work")
+            provider = open_provider(self.db, connection)
+            work = Work(self.db, connection, provider, held, tally, dry_run=self.dry_run)
+            try:
+                outcome, detail = await self._steps(work)
+            finally:
+                await provider.close()
+            tally.calls = provider.calls
+            limit = await provider.per_minute()
+            if not self.dry_run:
+                async with self.db.write() as session:
+                    await reports.store(
+                        session,
+                        connection,
+                        tally,
+                        outcome=outcome,
+                        detail=detail,
+                        per_minute=limit,
+                        flow_run_id=self.flow_run_id,
+                    )
+        self.log.info("%s: %s: %s%s", connection.id, outcome, tally.line(), f" ({detail})" if detail else "")
+        return Summary(connection.id, outcome, tally, limit, detail, tuple(work.changes))
+
+    async def _steps(self, work: Work) -> tuple[str, str]:
+        connection = work.connection
+        try:
+            await self.steps(work)
+        except CallFailed as failed:
+            self.log.error("%s: %s stopped: %s", connection.id, self.path, failed)
+            await tell(self.db, connection, failed)
+            return "failed", str(failed)
+        except LeaseLostError as lost:
+            self.log.error("%s: %s stopped: %s", connection.id, self.path, lost)
+            return "failed", str(lost)
+        async with self.db.write() as session:
+            await clear_notices(session, connection.merchant_id, connection.id, WHOLE_CONNECTION)
+        return "done", ""
+
+
+async def tell(db: Database, connection: Connection, failed: CallFailed) -> None:
+    """Tell the merchant by a notice; a connection whose token is refused for good is marked so."""
+    lost = failed.outcome is Outcome.REAUTH and failed.reason == "token"
+    async with db.write() as session:
+        if lost:
+            await mark(session, connection.id, ConnectionState.DISCONNECTED, str(failed))
+        draft = Draft(
+            code=f"connection.{failed.reason}",
+            connection_id=connection.id,
+            kind=WHOLE_CONNECTION,
+            params={"kind": connection.kind, "code": failed.code, "detail": failed.detail[:200]},
+        )
+        await raise_notices(session, connection.merchant_id, [draft])
+
+
+async def all_of(jobs: list[Coroutine[Any, Any, T]]) -> list[T]:
+    """Run the jobs at once and return their results in order; the first failure ends the others and is raised."""
+    running = [asyncio.ensure_future(job) for job in jobs]
+    try:
+        return list(await asyncio.gather(*running))
+    except BaseException:
+        for job in running:
+            job.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        raise
+
+
+def run_logger() -> LogLike:
+    """Prefect's logger inside a flow run, so that ops read the lines there; ours elsewhere."""
+    if FlowRunContext.get() is not None:
+        with contextlib.suppress(MissingContextError):
+            return get_run_logger()
+    return _LOG

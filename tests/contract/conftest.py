@@ -1,0 +1,76 @@
+"""Every kind in the registry, opened on the sandbox over real HTTP. A new system adds a line to `subjects.ACCOUNTS`."""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from hub import crypto
+from hub.db import Database
+from hub.settings import settings
+from hub.start import keyring
+from providers.registry import KINDS
+from tests.contract.subjects import Sandbox, Subject
+
+ROOT = Path(__file__).resolve().parents[2]
+CLOCK_RATE = 1000
+"""The vendor's minute takes 60 ms where a test waits for it."""
+
+
+@pytest.fixture(scope="session")
+def served() -> Iterator[str]:
+    """The address of a sandbox in a process of its own."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sandbox", "--port", "0"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout
+        found = re.search(r"http://\S+", process.stdout.readline())
+        assert found, "the sandbox did not start"
+        yield found[0]
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@pytest.fixture
+def sandbox(served: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    """A freshly reset sandbox, and our settings pointing to it, with short waits."""
+    chosen = {
+        "TINY_V2_URL": f"{served}/tiny/api2",
+        "TINY_V3_URL": f"{served}/tiny/public-api/v3",
+        "TINY_V3_TOKEN_URL": f"{served}/tiny/realms/tiny/protocol/openid-connect/token",
+        "QUOTA_CLOCK_RATE": str(CLOCK_RATE),
+        "RETRY_FIRST_WAIT_S": "0.01",
+        "READ_TIMEOUT_S": "0.5",
+    }
+    for name, value in chosen.items():
+        monkeypatch.setenv(f"ESTEIRA_{name}", value)
+    settings.cache_clear()
+    made = Sandbox(served)
+    made.ask("POST", "/reset")
+    made.account(plan="unlimited")
+    yield made
+    made.http.close()
+
+
+@pytest.fixture
+async def hub_db(tmp_path: Path, _migrated_sqlite: Path) -> AsyncIterator[Database]:
+    """A hub's database with its keys; what is tested here is the vendor's side, so SQLite is enough."""
+    file = tmp_path / "esteira.db"
+    shutil.copyfile(_migrated_sqlite, file)
+    before = crypto.use(keyring(settings()))
+    opened = Database.open(f"sqlite+aiosqlite:///{file}")
+    yield opened
+    await opened.close()
+    crypto.use(before)
+
+
+@pytest.fixture(params=sorted(KINDS))
+def subject(request: pytest.FixtureRequest, hub_db: Database, sandbox: Sandbox) -> Subject:
+    """Each kind of the registry in turn."""
+    return Subject(request.param, hub_db, sandbox)

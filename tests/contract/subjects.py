@@ -1,0 +1,94 @@
+"""The kinds of the registry under test, and the simulator they are tested against."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from hub import connections
+from hub.db import Database
+from hub.policy import Policy
+from hub.tables import Connection
+from providers.contract import Provider
+from providers.registry import KINDS, open_provider
+
+
+class Sandbox:
+    """The control API of a running sandbox."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.http = httpx.Client(base_url=f"{url}/_sandbox", timeout=10)
+
+    def ask(self, method: str, path: str, **body: Any) -> Any:
+        answer = self.http.request(method, path, json=body or None)
+        assert answer.is_success, answer.text
+        return answer.json()
+
+    def fault(self, fault: str, times: int | None = 1, **rest: Any) -> None:
+        self.ask("POST", "/faults", fault=fault, times=times, **rest)
+
+    def calls(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.ask("GET", "/calls")
+        return found
+
+    def products(self, sku: str = "") -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.ask("GET", f"/tiny/accounts/demo/products{sku and f'?sku={sku}'}")
+        return found
+
+    def account(self, **changes: Any) -> None:
+        self.ask("POST", "/tiny/accounts/demo", **changes)
+
+
+def _tiny_v3(sandbox: Sandbox) -> dict[str, Any]:
+    tokens = sandbox.ask("POST", "/tiny/accounts/demo/v3-tokens")
+    return {
+        "client_id": "demo-client",
+        "client_secret": "demo-client-secret",
+        "access_token": tokens["access_token"],
+        "refresh_token": tokens["refresh_token"],
+        "lifetime_s": tokens["expires_in"],
+    }
+
+
+ACCOUNTS: dict[str, Callable[[Sandbox], dict[str, Any]]] = {
+    "tiny_v2": lambda sandbox: {"token": "demo-token"},
+    "tiny_v3": _tiny_v3,
+}
+"""How to get working credentials of each kind from its simulator."""
+
+
+@dataclass
+class Subject:
+    """One kind of provider under test."""
+
+    kind: str
+    db: Database
+    sandbox: Sandbox
+
+    @contextlib.asynccontextmanager
+    async def opened(
+        self, *, policy: Policy | None = None, features: dict[str, Any] | None = None, **credentials: Any
+    ) -> AsyncIterator[Any]:
+        """A provider with working credentials, but for those given; without a quota unless the policy says so."""
+        connection = await self.connection(policy or Policy(calls_per_minute=0), features or {}, credentials)
+        provider: Provider = open_provider(self.db, connection)
+        async with provider:
+            yield provider
+
+    async def connection(self, policy: Policy, features: dict[str, Any], credentials: dict[str, Any]) -> Connection:
+        good = ACCOUNTS[self.kind](self.sandbox)
+        async with self.db.write() as session:
+            made = await connections.install(
+                session,
+                merchant="Loja Sol",
+                kind=self.kind,
+                side=KINDS[self.kind].side,
+                credentials={**good, **credentials},
+                policy=policy,
+            )
+            made.features = features
+        async with self.db.read() as session:
+            return await connections.find(session, made.id)
