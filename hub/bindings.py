@@ -38,7 +38,7 @@ async def last_seen(session: AsyncSession, connection: Connection, external_ids:
                 col(table.external_id).in_(external_ids),
             )
         )
-        seen.update({external_id: seen_hash for external_id, seen_hash in rows})
+        seen |= {row.external_id: row.seen_hash for row in rows}
     return seen
 
 

@@ -12,8 +12,22 @@ from hub.records import Problem, ProductKind, ProductRecord, Refused, StockRecor
 from hub.types import plain
 
 GROUPS = ("data", "price", "pictures")
-LONGEST_NAME = 400
-LONGEST_SKU = 60
+LONGEST = {
+    # PostgreSQL refuses a longer text, and with it the other 99 records of the page.
+    "external_id": 60,
+    "parent_ref": 60,
+    "name": 400,
+    "sku": 60,
+    "brand": 200,
+    "category": 400,
+    "unit": 10,
+    "cest": 9,
+    "origin": 1,
+    "warranty": 200,
+}
+"""Letters that the columns hold."""
+TOO_LARGE = Decimal(10) ** 14
+NUMBERS = ("list_price", "promotional_price", "cost_price", "weight_net", "weight_gross", "height", "width", "length")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +45,13 @@ def prepare(record: ProductRecord) -> Prepared | Refused:
     problems: list[Problem] = []
     if not record.name:
         problems.append(Problem("name", "empty", record.name))
-    for field, value, longest in (
-        ("name", record.name, LONGEST_NAME),
-        ("sku", record.sku or "", LONGEST_SKU),
-    ):
-        if len(value) > longest:
-            problems.append(Problem(field, "too_long", value[:80]))
     gtin = _checked(fiscal.gtin, record.gtin, problems)
     ncm = _checked(fiscal.ncm, record.ncm, problems)
-    for field in ("list_price", "promotional_price", "cost_price", "weight_net", "weight_gross", "height", "width",
-                  "length"):  # fmt: skip
-        number = getattr(record, field)
-        if number is not None and number < 0:
-            problems.append(Problem(field, "negative", plain(number)))
+    problems += _too_long(record)
+    for field in NUMBERS:
+        number: Decimal | None = getattr(record, field)
+        if number is not None and (reason := _unfit(number)):
+            problems.append(Problem(field, reason, plain(number)))
     problems += [Problem("kit", "quantity", plain(part.quantity)) for part in record.kit if part.quantity <= 0]
     if problems:
         return refuse(record, problems)
@@ -113,6 +121,22 @@ def sellable(record: ProductRecord) -> bool:
     return record.kind is not ProductKind.PARENT
 
 
+def _too_long(record: ProductRecord) -> list[Problem]:
+    texts = [(field, getattr(record, field) or "", longest) for field, longest in LONGEST.items()]
+    texts += [("kit", part.external_id, LONGEST["external_id"]) for part in record.kit]
+    texts += [("related", reference, LONGEST["external_id"]) for reference in record.related]
+    return [Problem(field, "too_long", value[:80]) for field, value, longest in texts if len(value) > longest]
+
+
+def _unfit(number: Decimal) -> str:
+    """Why a price, weight or measure cannot be taken; empty when it can."""
+    if not number.is_finite():
+        return "not_a_number"
+    if number < 0:
+        return "negative"
+    return "too_large" if number >= TOO_LARGE else ""
+
+
 def _checked(check: Any, value: str, problems: list[Problem]) -> str | None:
     try:
         return check(value)  # type: ignore[no-any-return]
@@ -122,7 +146,9 @@ def _checked(check: Any, value: str, problems: list[Problem]) -> str | None:
 
 
 def _hash(content: Any) -> str:
-    return hashlib.blake2b(orjson.dumps(content, default=_json), digest_size=16).hexdigest()
+    return hashlib.blake2b(
+        orjson.dumps(content, default=_json, option=orjson.OPT_SORT_KEYS), digest_size=16
+    ).hexdigest()
 
 
 def _json(value: Any) -> Any:

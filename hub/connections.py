@@ -50,9 +50,9 @@ async def install(
 
     The id is `<merchant>-<kind>` unless given; both are made of lower-case letters, digits and hyphens.
     """
-    merchant_id = slug(merchant)
+    merchant_id = slug(merchant, longest=60)
     if await session.get(Merchant, merchant_id) is None:
-        session.add(Merchant(id=merchant_id, name=merchant))
+        session.add(Merchant(id=merchant_id, name=merchant[:200]))
         await session.flush()
     wanted = slug(connection_id or f"{merchant_id}-{kind}")
     chosen = (policy or Policy()).model_dump(mode="json", exclude_defaults=True)
@@ -93,10 +93,10 @@ async def checked(session: AsyncSession, connection_id: str, account: str, featu
     session.add(found)
 
 
-def slug(name: str) -> str:
-    """`Café & Pão Ltda` → `cafe-pao-ltda`. Raises ValueError when nothing is left."""
+def slug(name: str, longest: int = 80) -> str:
+    """`Café & Pão Ltda` → `cafe-pao-ltda`, cut at so many letters. Raises ValueError when nothing is left."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    found = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:80]
+    found = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:longest].rstrip("-")
     if not found:
         raise ValueError(f"received {name!r}; a name needs at least one letter or digit to make an id of")
     return found

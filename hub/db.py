@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 SQLITE_BUSY_TIMEOUT_MS = 30_000
 MOST_VALUES = 30_000
-"""Bound values in one statement: SQLite takes 32,766, PostgreSQL 65,535."""
+"""Bound values in one statement: SQLite takes 32,766, asyncpg 32,767."""
 
 Row = Mapping[str, Any]
 T = TypeVar("T")
@@ -29,6 +29,10 @@ class Database:
         self.engine = engine
         self.is_sqlite = engine.dialect.name == "sqlite"
         self._sessions = async_sessionmaker(engine, expire_on_commit=False)
+        # Left alone, PostgreSQL shows each statement what was committed last: a walk over a listing and the question
+        # that follows it would see two states. SQLite's transactions are snapshots by themselves.
+        reading = engine if self.is_sqlite else engine.execution_options(isolation_level="REPEATABLE READ")
+        self._readers = async_sessionmaker(reading, expire_on_commit=False)
         self._turn: asyncio.Lock | contextlib.AbstractAsyncContextManager[None]
         self._turn = asyncio.Lock() if self.is_sqlite else contextlib.nullcontext()
 
@@ -52,8 +56,8 @@ class Database:
 
     @contextlib.asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
-        """A session to read by."""
-        async with self._sessions() as session, session.begin():
+        """A session to read by; it sees one state throughout, whatever is written meanwhile."""
+        async with self._readers() as session, session.begin():
             yield session
 
     @contextlib.asynccontextmanager
@@ -99,7 +103,7 @@ async def upsert_rows(
     columns = [name for name in given if name not in key] if update is None else list(update)
     for chunk in chunked(rows, max(1, MOST_VALUES // len(given))):
         statement = dialect.insert(table).values([dict(row) for row in chunk])
-        if columns:
+        if columns or increment:
             new = {name: statement.excluded[name] for name in columns}
             new |= {name: table.c[name] + 1 for name in increment}
             statement = statement.on_conflict_do_update(index_elements=list(key), set_=new)

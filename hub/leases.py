@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import delete, or_, select, update
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -110,10 +111,16 @@ async def _prolong(session: AsyncSession, held: Held) -> bool:
 async def _beat(held: Held) -> None:
     while True:
         await asyncio.sleep(held.ttl_s / 3)
-        async with held.db.write() as session:
-            if not await _prolong(session, held):
-                logger.error("lease lost: %s; the next commit under it will be refused", held.key)
-                return
+        try:
+            async with held.db.write() as session:
+                kept = await _prolong(session, held)
+        except (SQLAlchemyError, OSError) as error:
+            # A heart that stops at the first fault lets the lease lapse under a run that goes on.
+            logger.warning("no heartbeat for the lease %s (%s); trying again", held.key, type(error).__name__)
+            continue
+        if not kept:
+            logger.error("lease lost: %s; the next commit under it will be refused", held.key)
+            return
 
 
 def _holder() -> str:
@@ -127,7 +134,12 @@ def _is_dead(holder: str) -> bool:
 
 
 def _started(pid: int) -> str:
-    """When the process began, in the kernel's ticks; empty when there is none (or no /proc, where only time frees)."""
+    """When the process began, in the kernel's ticks; empty when there is none (or no /proc, where only time frees).
+
+    A killed process whose parent has not asked for its end yet is still listed, as a zombie: it is none.
+    """
     with contextlib.suppress(OSError, IndexError):
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
+        state, *numbers = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        if state not in ("Z", "X"):
+            return numbers[18]
     return ""

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import tempfile
 from pathlib import Path
 
 from hub import crypto
@@ -39,14 +40,14 @@ def _key_file(path: Path) -> list[str]:
     """The lines of the key file: Fernet keys, newest first, and the index key as the last one."""
     if not path.exists():
         # Written aside and linked into place: of two processes that start together one wins, and neither can read
-        # a file that the other has made but not filled yet.
-        draft = path.with_name(f"{path.name}.{os.getpid()}")
-        descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        # a file that the other has made but not filled yet. The draft's name is random: in a container every start
+        # has the same process number, and a draft that a kill left behind would stop all later ones.
+        descriptor, draft = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
         with os.fdopen(descriptor, "w") as file:
             file.write(f"{crypto.generate_key()}\n{crypto.generate_key()}\n")
         with contextlib.suppress(FileExistsError):
             os.link(draft, path)
-        draft.unlink()
+        Path(draft).unlink()
     return _whole_lines(path)
 
 

@@ -1,7 +1,7 @@
 """Column types that mean the same on SQLite and on PostgreSQL."""
 
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Any
 
 from sqlalchemy import JSON, DateTime, Dialect, Numeric, String
@@ -13,7 +13,7 @@ Json = JSON().with_variant(JSONB(), "postgresql")
 
 
 class Exact(TypeDecorator[Decimal]):
-    """An exact decimal of up to 10 places, in plain notation.
+    """An exact decimal of up to 10 places, in plain notation; further places are rounded half-up.
 
     SQLite has no decimal type: its NUMERIC turns 0.1 into a binary float on the way in. There the value is kept as
     text, which compares for equality only, so it is stored without trailing zeros.
@@ -34,7 +34,10 @@ class Exact(TypeDecorator[Decimal]):
             return None
         if not isinstance(value, Decimal):
             raise TypeError(f"an exact number was expected, a Decimal; received {type(value).__name__}: {value!r}")
-        return plain(value) if dialect.name == "sqlite" else value
+        if not value.is_finite():
+            raise TypeError(f"an exact number was expected, a finite Decimal; received {value}")
+        rounded = _rounded(value)
+        return plain(rounded) if dialect.name == "sqlite" else rounded
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
         """A Decimal without trailing zeros, whichever database it comes from."""
@@ -66,9 +69,19 @@ class Moment(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+def _rounded(value: Decimal) -> Decimal:
+    """The number with at most the 10 places that an `Exact` column keeps."""
+    places = value.as_tuple().exponent
+    return value.quantize(_TEN_PLACES, context=_ROUNDING) if isinstance(places, int) and places < -10 else value
+
+
 def plain(value: Decimal) -> str:
     """The number without exponent and without trailing zeros: `150.0000` and `1.5E+2` are both `150`."""
     text = f"{value:f}"
     if "." in text:
         text = text.rstrip("0").rstrip(".")
     return "0" if text in ("-0", "") else text
+
+
+_TEN_PLACES = Decimal("1e-10")
+_ROUNDING = Context(prec=60, rounding=ROUND_HALF_UP)

@@ -30,6 +30,7 @@ from hub.clock import utcnow
 from hub.quota import Limiter
 from hub.settings import settings
 from providers.contract import CallFailed, Outcome
+from providers.lanes import Lanes, proxy_for
 
 logger = logging.getLogger(__name__)
 
@@ -98,10 +99,9 @@ class Http:
     def __post_init__(self) -> None:
         s = settings()
         self._client = httpx.AsyncClient(
-            transport=self.transport,
+            transport=self.transport or Lanes(proxy_for(self.base_url)),
             base_url=self.base_url.rstrip("/") + "/",
             timeout=httpx.Timeout(s.read_timeout_s, connect=s.connect_timeout_s),
-            limits=httpx.Limits(max_connections=self.at_once, max_keepalive_connections=self.at_once),
             headers={"Accept": "application/json", "User-Agent": "esteira"},
         )
         self._room = asyncio.Semaphore(self.at_once)

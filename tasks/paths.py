@@ -1,13 +1,12 @@
 """Run a path for every connection that it is due for, or for the one that ops named."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from prefect.artifacts import acreate_table_artifact
 from prefect.context import FlowRunContext
 from prefect.runtime import flow_run
-from providers.registry import kinds_with
 
 from hub import connections
 from hub.db import Database
@@ -16,14 +15,19 @@ from hub.settings import settings
 from hub.start import open_hub
 from hub.tables import Connection
 from hub.tables.tenancy import ConnectionState
-from tasks.work import Run, Summary, Work
+from providers.registry import kinds_with
+from tasks.work import Run, Summary, Work, run_logger
 
 MOST_RUNS = 3
 """A crashed run comes back by itself (an automation of ours); one that crashed this often stays down."""
 
 
 class PathFailed(Exception):
-    """At least one connection failed; the text names each with its reason."""
+    """At least one connection failed; the text names each with its reason. `summaries` are of those that ended."""
+
+    def __init__(self, text: str, summaries: Sequence[Summary] = ()) -> None:
+        super().__init__(text)
+        self.summaries = tuple(summaries)
 
 
 async def run_path(
@@ -44,7 +48,7 @@ async def run_path(
     _stop_after_too_many_crashes(path)
     opened = db or await _opened()
     try:
-        run = Run(opened, path, steps, dry_run, flow_run_id=_flow_run_id())
+        run = Run(opened, path, steps, dry_run, flow_run_id=_flow_run_id(), log=run_logger())
         chosen = await _chosen(opened, connection, needs, wanted, run)
         room = asyncio.Semaphore(settings().connections_at_once)
 
@@ -67,7 +71,7 @@ async def run_path(
     ]
     failed = [f"{s.connection}: {s.detail}" for s in summaries if s.outcome == "failed"]
     if broken or (connection is not None and failed):
-        raise PathFailed("; ".join(broken + failed))
+        raise PathFailed("; ".join(broken + failed), summaries)
     return summaries
 
 
@@ -115,7 +119,7 @@ async def _publish(path: str, summaries: list[Summary]) -> None:
             "failed": s.tally.failed,
             "calls": s.tally.calls,
             "seconds": round(s.tally.seconds, 1),
-            "quota share": str(s.tally.share(s.per_minute) or "no limit"),
+            "quota share": "no limit" if (share := s.tally.share(s.per_minute)) is None else str(share),
         }
         for s in summaries
     ]

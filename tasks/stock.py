@@ -1,5 +1,6 @@
 """Balances, from an ERP into the hub."""
 
+import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,7 +10,7 @@ from hub.changes import Change
 from hub.clock import utcnow
 from hub.db import chunked
 from hub.notices import Draft, clear_notices, raise_notices
-from hub.records import Refused, StockRecord
+from hub.records import Problem, Refused, StockRecord
 from providers.contract import CallFailed, Feed, Gone, Outcome, StockSource
 from tasks.catalog import BATCH, OVERLAP
 from tasks.tracking import tracked
@@ -108,7 +109,8 @@ async def _read(source: StockSource, external_id: str) -> StockRecord | Refused 
     except CallFailed as failed:
         if failed.outcome is not Outcome.REJECTED:
             raise
-        return Refused(external_id, (), failed.detail)
+        problem = Problem("details", failed.reason, failed.detail)
+        return Refused(external_id, (problem,), json.dumps({"code": failed.code, "detail": failed.detail}))
 
 
 async def _tell(work: Work, session: object, records: Sequence[StockRecord], refused: Sequence[Refused]) -> None:
@@ -119,7 +121,11 @@ async def _tell(work: Work, session: object, records: Sequence[StockRecord], ref
             connection_id=connection.id,
             kind=STREAM,
             subject=record.external_id,
-            params={"problems": [{"field": p.field, "reason": p.reason} for p in record.problems]},
+            params={
+                "sku": record.sku,
+                "name": record.name[:120],
+                "problems": [{"field": p.field, "reason": p.reason, "received": p.received} for p in record.problems],
+            },
         )
         for record in refused
     ]

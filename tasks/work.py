@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 from prefect.context import FlowRunContext
 from prefect.exceptions import MissingContextError
 from prefect.logging import get_run_logger
-from providers.registry import open_provider
 
 from hub import cursors, reports
 from hub.changes import Change
@@ -23,6 +22,7 @@ from hub.reports import Tally
 from hub.tables import Connection
 from hub.tables.tenancy import ConnectionState
 from providers.contract import CallFailed, Outcome
+from providers.registry import open_provider
 
 T = TypeVar("T")
 _LOG = logging.getLogger("esteira.run")
@@ -138,6 +138,8 @@ class Run:
             return "failed", str(lost)
         async with self.db.write() as session:
             await clear_notices(session, connection.merchant_id, connection.id, WHOLE_CONNECTION)
+            if connection.state == ConnectionState.DISCONNECTED:  # named by ops, and its token is good again
+                await mark(session, connection.id, ConnectionState.ACTIVE)
         return "done", ""
 
 

@@ -120,7 +120,7 @@ async def updates(ask: Callable[[datetime, int], Awaitable[Listing]], since: dat
         listing = await ask(since, page)
         if not listing.rows:
             return
-        marks = {fingerprint(row) for row in listing.rows if isinstance(row, dict)}
+        marks = {fingerprint({"row": row}) for row in listing.rows}
         if page > 1:
             yield listing
         elif before and 2 * len(marks & before) >= len(marks):

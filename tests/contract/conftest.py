@@ -14,9 +14,8 @@ from hub.db import Database
 from hub.settings import settings
 from hub.start import keyring
 from providers.registry import KINDS
-from tests.contract.subjects import Sandbox, Subject
+from tests.contract.subjects import ROOT, Sandbox, Subject
 
-ROOT = Path(__file__).resolve().parents[2]
 CLOCK_RATE = 1000
 """The vendor's minute takes 60 ms where a test waits for it."""
 

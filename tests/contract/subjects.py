@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,6 +14,8 @@ from hub.policy import Policy
 from hub.tables import Connection
 from providers.contract import Provider
 from providers.registry import KINDS, open_provider
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class Sandbox:

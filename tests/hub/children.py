@@ -14,7 +14,18 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import select, update
+from sqlmodel import col
+
+from hub import crypto
+from hub.credentials import TokenStore
 from hub.db import Database
+from hub.leases import lease
+from hub.migrate import upgrade
+from hub.quota import Limiter
+from hub.settings import Settings
+from hub.start import KEY_FILE, keyring
+from hub.tables import Quota
 
 ROOT = Path(__file__).parents[2]
 
@@ -85,11 +96,6 @@ async def all_at_once(*jobs: tuple[Any, ...]) -> list[Any]:
 
 async def count_up(url: str, times: int) -> int:
     """Read a number and write it back one higher, many times."""
-    from sqlalchemy import select, update
-    from sqlmodel import col
-
-    from hub.tables import Quota
-
     db = Database.open(url)
     for _ in range(times):
         async with db.write() as session:
@@ -102,16 +108,12 @@ async def count_up(url: str, times: int) -> int:
 
 async def migrate(url: str) -> str:
     """Bring a database to the newest schema."""
-    from hub.migrate import upgrade
-
     await upgrade(url)
     return "migrated"
 
 
 async def take_turns(url: str, key: str, per_minute: int, clock_rate: float, calls: int, tasks: int) -> Any:
     """Take turns with several tasks; brings when each was due and when it came, in seconds since 1970."""
-    from hub.quota import Limiter
-
     db = Database.open(url)
     turns: list[tuple[float, float]] = []
 
@@ -137,8 +139,6 @@ async def take_turns(url: str, key: str, per_minute: int, clock_rate: float, cal
 
 async def hold_lease(url: str, key: str, ttl_s: float) -> bool:
     """Hold a lease, say so, and let go at the next line of input."""
-    from hub.leases import lease
-
     db = Database.open(url)
     async with lease(db, key, ttl_s) as held:
         print("held" if held else "refused", flush=True)
@@ -149,8 +149,6 @@ async def hold_lease(url: str, key: str, ttl_s: float) -> bool:
 
 async def refresh_tokens(url: str, connection_id: str, times: int) -> int:
     """Refresh like two tasks would: one at a time over all processes, or the single-use token burns."""
-    from hub.credentials import TokenStore
-
     db = Database.open(url)
     store = TokenStore(db, connection_id)
 
@@ -168,27 +166,16 @@ async def refresh_tokens(url: str, connection_id: str, times: int) -> int:
 
 async def read_keys(home: str) -> str:
     """The text of the key file, made if there is none."""
-    from hub.settings import Settings
-    from hub.start import KEY_FILE, keyring
-
     keyring(Settings(home=Path(home)))
     return (Path(home) / KEY_FILE).read_text()
 
 
 _JOBS: dict[str, Callable[..., Awaitable[Any]]] = {
-    job.__name__: job
-    for job in (count_up, migrate, take_turns, hold_lease, refresh_tokens, read_keys)
+    job.__name__: job for job in (count_up, migrate, take_turns, hold_lease, refresh_tokens, read_keys)
 }
 
 
 def _main() -> None:
-    import hub.changes
-    import hub.credentials
-    import hub.migrate
-    import hub.quota
-    import hub.start
-    from hub import crypto
-
     crypto.use(crypto.Keyring((TEST_KEY,), TEST_KEY))
     job, arguments = _JOBS[sys.argv[1]], json.loads(sys.argv[2])
     print("ready", flush=True)

@@ -1,4 +1,4 @@
-"""A key for the encrypted columns, and one merchant with an ERP and a store; databases come from `tests/conftest.py`."""
+"""A key for the encrypted columns, one merchant with an ERP and a store; databases come from `tests/conftest.py`."""
 
 from collections.abc import Iterator
 

@@ -97,7 +97,9 @@ async def apply(
         return await changes.apply(session, connection, readings, seen or {}, gone=gone)
 
 
-async def count(db: Database, connection: Connection, *balances: StockRecord, policy: Policy | None = None) -> StockPlan:
+async def count(
+    db: Database, connection: Connection, *balances: StockRecord, policy: Policy | None = None
+) -> StockPlan:
     """Apply balances in one transaction."""
     async with db.write() as session:
         return await stocktaking.apply_stock(session, connection, balances, policy or Policy())
@@ -142,7 +144,7 @@ async def everything(db: Database, but: Iterable[str] = ()) -> dict[str, list[tu
         for table in SQLModel.metadata.sorted_tables:
             columns = [c for c in table.c if f"{table.name}.{c.name}" not in but]
             found = await session.execute(select(*columns))
-            held[table.name] = sorted((tuple(map(repr, row)) for row in found))
+            held[table.name] = sorted(tuple(map(repr, row)) for row in found)
     return held
 
 

@@ -105,7 +105,8 @@ async def test_a_flow_that_cannot_be_imported_is_told_with_its_reason(
 ) -> None:
     broken = tmp_path / "root"
     shutil.copytree(root, broken)
-    (broken / "flows" / "pull_stock.py").write_text("raise RuntimeError('the key is missing')\n")
+    flow = broken / "flows" / "pull_stock.py"
+    flow.write_text(f"{flow.read_text()}\nraise RuntimeError('the key is missing')\n")
     with pytest.raises(provision.DeployFailed, match="the key is missing"):
         await provision.deploy_if_changed(deployed, broken, tmp_path / "deployed.json")
 

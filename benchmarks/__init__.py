@@ -1,0 +1,1 @@
+"""What it costs, and what it reaches: `python -m benchmarks.NAME`. See docs/benchmarks.md."""

@@ -1,0 +1,1 @@
+"""How Esteira is run: the `esteira` command, the one-command start, Prefect's deployments and automations."""

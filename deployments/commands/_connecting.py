@@ -1,0 +1,151 @@
+"""A merchant's account connected: its credentials taken in, stored encrypted, and put to the test."""
+
+import getpass
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from deployments.commands import _checking, _consent, _policies
+from deployments.commands import _shown as shown
+from deployments.commands._hub import opened
+from deployments.errors import Fault
+from hub import connections
+from hub.credentials import TokenStore
+from hub.db import Database
+from hub.settings import settings
+from hub.tables import Connection
+from providers.registry import KINDS
+
+
+@dataclass(frozen=True)
+class Given:
+    """What was given on the command line; credentials are kept out of its `repr`."""
+
+    kind: str
+    merchant: str
+    connection: str
+    policy: tuple[str, ...]
+    token: str | None
+    client_id: str | None
+    client_secret: str | None
+    redirect_uri: str | None
+    code: str | None
+    access_token: str | None
+    refresh_token: str | None
+
+    def __repr__(self) -> str:
+        """Without the credentials."""
+        return f"Given(kind={self.kind!r}, merchant={self.merchant!r}, connection={self.connection!r})"
+
+
+async def run(given: Given, *, as_json: bool) -> int:
+    """Connect and check. Returns the exit code: 1 when the consent is still to be given or the check failed."""
+    with shown.progress():
+        async with opened(migrated=True) as db:
+            connection_id = _id_of(given)
+            async with db.read() as session:
+                standing = await session.get(Connection, connection_id)
+            _policies.chosen(given.policy, {})  # before anything is asked for
+            if given.kind == "tiny_v2":
+                await _store(db, given, connection_id, {"token": _token(given)})
+            elif not await _connect_v3(db, given, connection_id, standing, as_json=as_json):
+                return 1
+            checked = await _checking.check(db, connection_id)
+    _checking.show([checked], as_json=as_json)
+    return 0 if checked.works else 1
+
+
+async def _connect_v3(
+    db: Database, given: Given, connection_id: str, standing: Connection | None, *, as_json: bool
+) -> bool:
+    """Get a pair of tokens: given, or by the merchant's consent. False when the consent is still to come."""
+    before: dict[str, Any] = dict(standing.credentials) if standing else {}
+    client_id = given.client_id or before.get("client_id") or ""
+    if not client_id:
+        raise Fault("--client-id is missing: the app's, from the extension “Gestão de Aplicativos” in Tiny")
+    same_app = client_id == before.get("client_id")
+    secret = given.client_secret or (before.get("client_secret") if same_app else "") or _asked("client secret")
+    app = {"client_id": client_id, "client_secret": secret}
+    if given.access_token or given.refresh_token:
+        if not given.refresh_token:
+            raise Fault("--access-token came without --refresh-token: it would end within hours; give both")
+        pair = {"access_token": given.access_token or "", "refresh_token": given.refresh_token}
+        await _store(db, given, connection_id, app | pair)
+        return True
+    consent = _consent.Consent.read(before.get("consent")) if given.code and same_app else None
+    if consent is None:
+        if given.code:
+            raise Fault("--code came first: run the command without it, and give the consent at the address it prints")
+        consent = _consent.Consent.new(given.redirect_uri or _default_redirect())
+        # The tokens of before stay until the new ones are there: a consent that is never given must cost nothing.
+        await _store(db, given, connection_id, {**before, **app, "consent": consent.as_dict()})
+    pasted = given.code or _pasted(consent.address(client_id), consent.redirect_uri, as_json=as_json)
+    if not pasted:
+        return False
+    tokens = await _consent.exchange(consent, pasted, client_id, secret)
+    await _store(db, given, connection_id, app | tokens)
+    return True
+
+
+async def _store(db: Database, given: Given, connection_id: str, credentials: dict[str, Any]) -> None:
+    """Store the credentials, under the lock that keeps a refresh from happening meanwhile; raises Fault."""
+    async with TokenStore(db, connection_id).locked(), db.write() as session:
+        standing = await session.get(Connection, connection_id)
+        policy = _policies.chosen(given.policy, dict(standing.policy) if standing else {})
+        try:
+            await connections.install(
+                session,
+                merchant=given.merchant,
+                kind=given.kind,
+                side=KINDS[given.kind].side,
+                credentials=credentials,
+                policy=policy,
+                connection_id=connection_id,
+            )
+        except ValueError as error:
+            raise Fault(str(error)) from error
+
+
+def _id_of(given: Given) -> str:
+    try:
+        return connections.slug(given.connection or f"{connections.slug(given.merchant)}-{given.kind}")
+    except ValueError as error:
+        raise Fault(f"--merchant or --connection: {error}") from error
+
+
+def _token(given: Given) -> str:
+    token = (given.token or _asked("token")).strip()
+    if not token or len(token.split()) > 1:
+        raise Fault("the token is empty or has blanks in it (it is not shown here): copy it whole, and only it")
+    return token
+
+
+def _asked(what: str) -> str:
+    """A secret typed without echo, or the first line of what is piped in."""
+    if sys.stdin.isatty():
+        return getpass.getpass(f"{what} (not shown): ")
+    line = sys.stdin.readline().strip()
+    if not line:
+        name = "ESTEIRA_TINY_" + what.upper().replace(" ", "_")
+        raise Fault(f"no {what} was given: use --{what.replace(' ', '-')}, {name}, or pipe it in")
+    return line
+
+
+def _pasted(address: str, redirect_uri: str, *, as_json: bool) -> str:
+    """Show where the consent is given and take what came of it; '' where nobody is there to paste it."""
+    if as_json:
+        shown.as_json({"authorize_url": address, "redirect_uri": redirect_uri})
+        return ""
+    print(
+        f"Open this address in a browser that is signed in to Tiny, and consent:\n\n  {address}\n\n"
+        f"The app in Tiny must have {redirect_uri} as its redirect address. The page that the consent ends at need not "
+        "open: copy its address. The code in it works once, and for a minute or so."
+    )
+    if not sys.stdin.isatty():
+        print("\nThen run the same command again with --code 'THAT ADDRESS'.")
+        return ""
+    return input("\nThe address it ended at: ").strip()
+
+
+def _default_redirect() -> str:
+    return f"http://localhost:{settings().web_port}/oauth/tiny"

@@ -1,0 +1,64 @@
+"""Choices of a policy, given as `key=value`."""
+
+from collections.abc import Sequence
+from typing import Any, Literal, get_args, get_origin
+
+from annotated_types import Ge, Le
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+from deployments.errors import Fault
+from hub import money
+from hub.policy import Policy
+
+
+def chosen(pairs: Sequence[str], standing: dict[str, Any]) -> Policy | None:
+    """The standing policy with these choices made; None when none is given. Raises Fault, which lists what is valid."""
+    if not pairs:
+        return None
+    choices = dict(standing)
+    for pair in pairs:
+        key, separator, value = (part.strip() for part in pair.partition("="))
+        if not separator or key not in Policy.model_fields:
+            raise Fault(f"--policy received {pair!r}; valid are:\n{listed()}")
+        choices.pop(key, None)
+        if value:
+            choices[key] = value
+    try:
+        return Policy.model_validate(choices)
+    except ValidationError as error:
+        wrong = [(str(fault["loc"][0]), fault["input"]) for fault in error.errors(include_url=False)]
+        lines = [f"--policy {key} received {str(received)!r}; valid: {valid(key)}" for key, received in wrong]
+        raise Fault("\n".join(lines)) from error
+
+
+def listed() -> str:
+    """Every choice, what is valid for it, and its default."""
+    return "\n".join(
+        f"  {key}={valid(key)} (default: {'none' if field.default is None else _spelt(field.default)})"
+        for key, field in Policy.model_fields.items()
+    )
+
+
+def valid(key: str) -> str:
+    """What is valid for a choice, in words."""
+    field = Policy.model_fields[key]
+    if key == "price_adjustment":
+        return f"percent from {money.PERCENT_MIN} to {money.PERCENT_MAX}, two decimals at most"
+    if get_origin(field.annotation) is Literal:
+        return "|".join(get_args(field.annotation))
+    if field.annotation is bool:
+        return "true|false"
+    if int in (field.annotation, *get_args(field.annotation)):
+        return _range(field)
+    return "a text"
+
+
+def _range(field: FieldInfo) -> str:
+    low = next((rule.ge for rule in field.metadata if isinstance(rule, Ge)), None)
+    high = next((rule.le for rule in field.metadata if isinstance(rule, Le)), None)
+    return f"a whole number{f' from {low}' if low is not None else ''}{f' to {high}' if high is not None else ''}"
+
+
+def _spelt(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

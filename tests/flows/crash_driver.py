@@ -1,0 +1,125 @@
+"""Runs jobs in processes that kill themselves with SIGKILL at a chosen point.
+
+A process of its own, started once: it has everything imported, and forks a child a job, so that a hundred deaths cost a
+hundred forks and not a hundred imports. Talks JSON lines: a list of jobs in, what became of each out.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import httpx
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+from sqlalchemy.orm import Session
+
+from flows.pull_catalog import pull_catalog
+from flows.pull_stock import pull_stock
+from hub import connections
+from hub.settings import settings
+from hub.start import open_hub
+from providers.registry import open_provider
+from tasks.work import Summary, all_of
+
+
+async def _pull_catalog(connection: str) -> str:
+    return _outcome(await pull_catalog.fn(connection))
+
+
+async def _pull_stock(connection: str) -> str:
+    return _outcome(await pull_stock.fn(connection))
+
+
+async def _ten_calls(connection: str) -> str:
+    """Ten tasks, each with a call of its own, over one provider."""
+    db = open_hub()
+    async with db.read() as session:
+        found = await connections.find(session, connection)
+    provider: Any = open_provider(db, found)
+    await all_of([provider.list_products(1) for _ in range(10)])
+    await provider.close()
+    await db.close()
+    return "done"
+
+
+JOBS: dict[str, Callable[[str], Awaitable[str]]] = {
+    "pull-catalog": _pull_catalog,
+    "pull-stock": _pull_stock,
+    "ten-calls": _ten_calls,
+}
+
+
+class Points:
+    """The points that a job passes: before and after each HTTP call and each commit; dies at the chosen one."""
+
+    def __init__(self, die_at: str | None, index: int) -> None:
+        self.die_at, self.index = die_at, index
+        self.passed: dict[str, int] = {}
+        self._watch_http()
+        event.listen(Engine, "commit", lambda _: self.reach("before-commit"))
+        event.listen(Session, "after_commit", lambda _: self.reach("after-commit"))
+
+    def reach(self, point: str) -> None:
+        self.passed[point] = self.passed.get(point, 0) + 1
+        if point == self.die_at and self.passed[point] == self.index:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def _watch_http(self) -> None:
+        send = httpx.AsyncClient.send
+
+        async def watched(client: httpx.AsyncClient, request: httpx.Request, **options: Any) -> httpx.Response:
+            self.reach("before-http")
+            response = await send(client, request, **options)
+            self.reach("after-http")
+            return response
+
+        httpx.AsyncClient.send = watched  # type: ignore[method-assign]
+
+
+def _child(job: dict[str, Any], out: int) -> None:
+    os.environ.update(job["env"])
+    settings.cache_clear()
+    points = Points(job.get("die_at"), job.get("index", 0))
+    try:
+        outcome = asyncio.run(JOBS[job["job"]](job["connection"]))
+    except Exception as error:
+        outcome = f"{type(error).__name__}: {error}"
+    os.write(out, json.dumps({"outcome": outcome, "passed": points.passed}).encode())
+
+
+def _fork(job: dict[str, Any]) -> tuple[int, int]:
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(read)
+        _child(job, write)
+        os._exit(0)
+    os.close(write)
+    return child, read
+
+
+def _outcome(summaries: list[Summary]) -> str:
+    (summary,) = summaries
+    return summary.outcome
+
+
+def main() -> None:
+    print("ready", flush=True)
+    for line in sys.stdin:
+        running = [_fork(job) for job in json.loads(line)]
+        ends = []
+        for child, read in running:
+            with os.fdopen(read, "rb") as pipe:
+                said = pipe.read()
+            _, status = os.waitpid(child, 0)
+            killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+            ends.append({"outcome": "killed"} if killed else json.loads(said))
+        print(json.dumps(ends), flush=True)
+
+
+if __name__ == "__main__":
+    main()

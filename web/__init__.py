@@ -1,0 +1,1 @@
+"""The FastAPI app: health, documents of the API, and the doors that come later."""

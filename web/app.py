@@ -1,0 +1,29 @@
+"""The web app: uvicorn runs `web.app:create_app`."""
+
+from fastapi import FastAPI
+from fastapi.responses import HTMLResponse
+
+from hub.settings import Settings, settings
+from hub.version import installed_version
+from web.docs_page import docs_page
+from web.health import health_routes
+
+
+def create_app(config: Settings | None = None) -> FastAPI:
+    """Build the app, from the process's settings unless others are given."""
+    config = config or settings()
+    app = FastAPI(
+        title="Esteira",
+        version=installed_version(),
+        summary="The hub that keeps a shop and its ERP in step.",
+        # FastAPI's own pages load their scripts from a CDN: blank without a network, and a stranger's code with one.
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.include_router(health_routes(config.database))
+
+    @app.get("/docs", response_class=HTMLResponse, include_in_schema=False)
+    async def docs() -> str:
+        return docs_page(app.openapi())
+
+    return app
