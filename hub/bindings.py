@@ -57,14 +57,24 @@ async def adopt(session: AsyncSession, connection: Connection, fingerprints: Map
 
 
 async def missing(db: Database, connection: Connection, listed: Collection[str], *, with_variations: bool) -> list[str]:
-    """Ids that are bound and living but were not listed. Read in pieces: a catalogue may be large."""
+    """Ids that are bound and living, or held in quarantine, but were not listed.
+
+    Read in pieces: a catalogue may be large.
+    """
     found: list[str] = []
     living: list[ColumnElement[bool]] = [col(Binding.gone).is_(False)]
     if not with_variations:
         living.append(col(Binding.parent_ref) == "")
     async for rows in _pieces(db, connection, living):
         found += [row.external_id for row in rows if row.external_id not in listed]
-    return found
+    async with db.read() as session:
+        held = await session.execute(
+            select(col(Quarantined.external_id)).where(
+                col(Quarantined.connection_id) == connection.id, col(Quarantined.kind) == "product"
+            )
+        )
+        unlisted = [external_id for external_id in held.scalars() if external_id not in listed]
+    return list(dict.fromkeys(found + unlisted))
 
 
 async def due(

@@ -14,7 +14,6 @@ from hub.types import plain
 GROUPS = ("data", "price", "pictures")
 LONGEST = {
     # PostgreSQL refuses a longer text, and with it the other 99 records of the page.
-    "external_id": 60,
     "parent_ref": 60,
     "name": 400,
     "sku": 60,
@@ -123,8 +122,8 @@ def sellable(record: ProductRecord) -> bool:
 
 def _too_long(record: ProductRecord) -> list[Problem]:
     texts = [(field, getattr(record, field) or "", longest) for field, longest in LONGEST.items()]
-    texts += [("kit", part.external_id, LONGEST["external_id"]) for part in record.kit]
-    texts += [("related", reference, LONGEST["external_id"]) for reference in record.related]
+    texts += [("kit", part.external_id, LONGEST["parent_ref"]) for part in record.kit]
+    texts += [("related", reference, LONGEST["parent_ref"]) for reference in record.related]
     return [Problem(field, "too_long", value[:80]) for field, value, longest in texts if len(value) > longest]
 
 

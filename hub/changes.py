@@ -13,15 +13,14 @@ from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from hub import outbox
+from hub import outbox, quarantine
 from hub.catalog import GROUPS, Prepared, prepare, refuse
 from hub.clock import utcnow
 from hub.db import insert_rows, upsert_rows
 from hub.ids import new_id
 from hub.matching import Ambiguous, Match, match
-from hub.notices import Draft, clear_notices, raise_notices
-from hub.records import ProductRecord, Refused
-from hub.tables import Binding, Connection, KitItem, Picture, Price, Product, Quarantined, RelatedProduct
+from hub.records import ProductKind, ProductRecord, Refused
+from hub.tables import Binding, Connection, KitItem, Picture, Price, Product, RelatedProduct
 
 KIND = "product"
 
@@ -52,6 +51,10 @@ class Plan:
     refused: list[Refused] = field(default_factory=list)
     retired: list[tuple[str, str]] = field(default_factory=list)
     """(record id, external id) of products that are gone over there."""
+    gone: list[str] = field(default_factory=list)
+    """All ids that are gone over there, whether we had a product of them or refused to take one."""
+    freed: list[str] = field(default_factory=list)
+    """Record ids of products whose SKU goes to another one of this page."""
 
     def changes(self) -> list[Change]:
         """The plan, line by line."""
@@ -86,16 +89,18 @@ async def plan(
     *,
     gone: Sequence[str] = (),
 ) -> Plan:
-    """Decide what the records change. `gone` are ids that are no longer there. Writes nothing."""
-    planned = Plan(connection)
-    fit: dict[str, Prepared] = {}
+    """Decide what the records change. `gone` are ids that are no longer there. Writes nothing.
+
+    Of two readings of one id the later one counts.
+    """
+    planned = Plan(connection, gone=list(gone))
+    latest: dict[str, Prepared | Refused] = {}
     for reading in readings:
         prepared = reading if isinstance(reading, Refused) else prepare(reading)
-        if isinstance(prepared, Refused):
-            planned.refused.append(prepared)
-        else:
-            fit[prepared.record.external_id] = prepared
-    for found in await match(session, connection.merchant_id, connection.id, list(fit.values())):
+        latest[prepared.external_id if isinstance(prepared, Refused) else prepared.record.external_id] = prepared
+    planned.refused = [found for found in latest.values() if isinstance(found, Refused)]
+    fit = [found for found in latest.values() if isinstance(found, Prepared)]
+    for found in await match(session, connection.merchant_id, connection.id, fit):
         if isinstance(found, Ambiguous):
             planned.refused.append(refuse(found.prepared.record, [found.problem]))
         else:
@@ -110,10 +115,11 @@ async def write(session: AsyncSession, planned: Plan, seen: Mapping[str, str]) -
     await _write_products(session, planned)
     await _write_parts(session, planned)
     await _write_bindings(session, planned, seen)
-    await _write_refused(session, planned, seen)
+    await quarantine.release(session, connection, KIND, _mended(planned))
+    await quarantine.hold(session, connection, KIND, planned.refused, seen)
     changed = [(record, group) for record, _ in planned.creates for group in GROUPS]
     changed += [(record, group) for record, _, groups in planned.updates for group in groups]
-    changed += [(record, "data") for record, _ in planned.retired]
+    changed += [(record, "data") for record in [*planned.freed, *(record for record, _ in planned.retired)]]
     if changed:
         await outbox.enqueue(session, connection.merchant_id, changed, await outbox.targets(session, connection))
 
@@ -137,8 +143,18 @@ async def absent_variations(session: AsyncSession, connection_id: str, families:
     return [external_id for parent, external_id in rows if external_id not in families[parent]]
 
 
+def _mended(planned: Plan) -> list[str]:
+    """Ids that there is nothing to complain about any more: taken as they are now, or gone."""
+    taken = [p.record.external_id for _, p in planned.creates]
+    taken += [p.record.external_id for _, p, _ in planned.updates]
+    taken += [p.record.external_id for p in planned.unchanged]
+    return taken + planned.gone
+
+
 def _sort_in(planned: Plan, found: Match) -> None:
     prepared, known = found.prepared, found.known
+    if found.frees is not None:
+        planned.freed.append(found.frees)
     if known is None:
         record_id = new_id()
         planned.creates.append((record_id, prepared))
@@ -172,6 +188,9 @@ async def _retirable(session: AsyncSession, connection: Connection, gone: Sequen
 async def _write_products(session: AsyncSession, planned: Plan) -> None:
     now = utcnow()
     merchant_id = planned.connection.merchant_id
+    table = Product.__table__  # type: ignore[attr-defined]
+    if planned.freed:
+        await session.execute(update(table).where(table.c.id.in_(planned.freed)).values(sku=None, updated_at=now))
     new = [
         {
             "id": record_id,
@@ -184,7 +203,7 @@ async def _write_products(session: AsyncSession, planned: Plan) -> None:
         }
         for record_id, prepared in planned.creates
     ]
-    await insert_rows(session, Product.__table__, new)  # type: ignore[attr-defined]
+    await insert_rows(session, table, new)
     changed = [
         {
             "b_id": record_id,
@@ -194,9 +213,11 @@ async def _write_products(session: AsyncSession, planned: Plan) -> None:
         }
         for record_id, prepared, _ in planned.updates
     ]
-    table = Product.__table__  # type: ignore[attr-defined]
     if changed:
         await session.execute(update(table).where(table.c.id == bindparam("b_id")), changed)
+        alone = [id_ for id_, prepared, _ in planned.updates if prepared.record.kind is not ProductKind.VARIATION]
+        orphaned = update(table).where(table.c.id.in_(alone), table.c.parent_id.is_not(None))
+        await session.execute(orphaned.values(parent_id=None))
     if planned.retired:
         # An empty hash is equal to no content: the product comes back whole if it is ever sold again over there.
         await session.execute(
@@ -324,63 +345,3 @@ async def _write_bindings(session: AsyncSession, planned: Plan, seen: Mapping[st
     for rows_alike in ([r for r in again if "seen_hash" in r], [r for r in again if "seen_hash" not in r]):
         if rows_alike:
             await session.execute(update(table).where(*here), rows_alike)
-
-
-async def _write_refused(session: AsyncSession, planned: Plan, seen: Mapping[str, str]) -> None:
-    """Keep what was refused and raise its notices; release what has been mended and clear its notices."""
-    now = utcnow()
-    connection = planned.connection
-    taken = [p.record.external_id for _, p in planned.creates]
-    taken += [p.record.external_id for _, p, _ in planned.updates]
-    taken += [p.record.external_id for p in planned.unchanged]
-    mended = taken + [external_id for _, external_id in planned.retired]
-    if mended:
-        held = Quarantined.__table__  # type: ignore[attr-defined]
-        here = (held.c.connection_id == connection.id, held.c.kind == KIND, held.c.external_id.in_(mended))
-        ids = (await session.execute(select(held.c.id).where(*here))).scalars().all()
-        if ids:
-            await session.execute(delete(held).where(held.c.id.in_(ids)))
-        await clear_notices(session, connection.merchant_id, connection.id, KIND, mended)
-    if not planned.refused:
-        return
-    rows = {
-        refused.external_id: {
-            "id": new_id(),
-            "merchant_id": connection.merchant_id,
-            "connection_id": connection.id,
-            "kind": KIND,
-            "external_id": refused.external_id,
-            "seen_hash": seen.get(refused.external_id, ""),
-            "problems": [_problem(problem) for problem in refused.problems],
-            "payload": refused.payload,
-            "read_at": now,
-            "first_at": now,
-        }
-        for refused in planned.refused
-    }
-    await upsert_rows(
-        session,
-        Quarantined.__table__,  # type: ignore[attr-defined]
-        list(rows.values()),
-        key=["connection_id", "kind", "external_id"],
-        update=["seen_hash", "problems", "payload", "read_at"],
-    )
-    drafts = [
-        Draft(
-            code="product.refused",
-            connection_id=connection.id,
-            kind=KIND,
-            subject=refused.external_id,
-            params={
-                "sku": refused.sku,
-                "name": refused.name[:120],
-                "problems": [_problem(problem) for problem in refused.problems],
-            },
-        )
-        for refused in planned.refused
-    ]
-    await raise_notices(session, connection.merchant_id, drafts)
-
-
-def _problem(problem: Any) -> dict[str, str]:
-    return {"field": problem.field, "reason": problem.reason, "received": problem.received}

@@ -93,6 +93,13 @@ async def checked(session: AsyncSession, connection_id: str, account: str, featu
     session.add(found)
 
 
+async def learn(session: AsyncSession, connection_id: str, features: dict[str, Any]) -> None:
+    """A run found out what the account can, or can no more, do."""
+    found = await find(session, connection_id)
+    found.features = {**found.features, **features}
+    session.add(found)
+
+
 def slug(name: str, longest: int = 80) -> str:
     """`Café & Pão Ltda` → `cafe-pao-ltda`, cut at so many letters. Raises ValueError when nothing is left."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()

@@ -1,13 +1,13 @@
 """References between records that came in any order: a variation's parent, a kit's components, related products.
 
 A vendor's pages do not put the parent before its variations. So each record keeps the vendor's id of what it refers to,
-and whenever both ends are bound the reference is made ours. Only open references are touched: with none open nothing
-is written.
+and whenever both ends are bound the reference is made ours. Only references that are open or point elsewhere are
+touched: with none of these nothing is written.
 """
 
 from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlmodel import col
@@ -40,7 +40,7 @@ async def _link_parents(session: AsyncSession, connection: Connection) -> int:
         .where(
             col(Product.merchant_id) == connection.merchant_id,
             col(Product.kind) == "variation",
-            col(Product.parent_id).is_(None),
+            or_(col(Product.parent_id).is_(None), col(Product.parent_id) != col(parent.record_id)),
             col(own.connection_id) == connection.id,
             col(own.kind) == "product",
         )

@@ -5,7 +5,7 @@ the merchant knows which. So an ambiguous match is refused with a notice, and no
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import and_, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -39,6 +39,8 @@ class Match:
     prepared: Prepared
     known: Known | None
     rebind: bool = False
+    frees: str | None = None
+    """The product of ours that has to give this record's SKU up first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +51,32 @@ class Ambiguous:
     problem: Problem
 
 
+@dataclass(slots=True)
+class _Batch:
+    """What the decisions on one batch share."""
+
+    bound: dict[str, Known]
+    by_sku: dict[str, Known]
+    by_gtin: dict[str, list[Known]]
+    leaving: set[str]
+    """Products of ours whose own record, in this batch, has another SKU now: the old one is free."""
+    taken: dict[str, str] = field(default_factory=dict)
+    """The SKUs that earlier records got, with the id of each."""
+    claimed: set[str] = field(default_factory=set)
+    """The products of ours that earlier records got by GTIN."""
+
+
 async def match(
     session: AsyncSession, merchant_id: str, connection_id: str, records: Sequence[Prepared]
 ) -> list[Match | Ambiguous]:
-    """Match each record, in their order; of two new ones with one SKU the first gets it."""
+    """Match each record, in their order; of two new ones with one SKU the first gets it.
+
+    Two products that have swapped their SKUs over there are matched together: one by one, each would wait for ever for
+    the other to let go. One that is refused keeps its old SKU, so who wanted that is looked at again.
+    """
     bound = await _bound(session, merchant_id, connection_id, [p.record.external_id for p in records])
-    skus = {
-        sku
-        for p in records
-        if (sku := p.data["sku"]) and not ((known := bound.get(p.record.external_id)) is not None and known.sku == sku)
-    }
+    owned = {id_: known.sku for id_, known in bound.items()}
+    skus = {p.data["sku"] for p in records if p.data["sku"] and owned.get(p.record.external_id) != p.data["sku"]}
     by_sku = await _by_sku(session, merchant_id, connection_id, skus)
     gtins = {
         p.data["gtin_key"]
@@ -66,46 +84,56 @@ async def match(
         if p.data["gtin_key"] and p.record.external_id not in bound and p.data["sku"] not in by_sku
     }
     by_gtin = await _by_gtin(session, merchant_id, connection_id, gtins)
-    taken: dict[str, str] = {}
-    claimed: set[str] = set()
-    return [_decide(p, bound, by_sku, by_gtin, taken, claimed) for p in records]
+    leaving = {
+        known.record_id
+        for p in records
+        if (known := bound.get(p.record.external_id)) is not None and known.sku != p.data["sku"]
+    }
+    while True:
+        batch = _Batch(bound, by_sku, by_gtin, leaving)
+        decided = [_decide(p, batch) for p in records]
+        refused = {found.prepared.record.external_id for found in decided if isinstance(found, Ambiguous)}
+        staying = leaving & {known.record_id for id_, known in bound.items() if id_ in refused}
+        if not staying:
+            return decided
+        leaving -= staying
 
 
-def _decide(
-    prepared: Prepared,
-    bound: dict[str, Known],
-    by_sku: dict[str, Known],
-    by_gtin: dict[str, list[Known]],
-    taken: dict[str, str],
-    claimed: set[str],
-) -> Match | Ambiguous:
-    """`taken` are SKUs, `claimed` products of ours, that earlier records of this very batch got."""
+def _decide(prepared: Prepared, batch: _Batch) -> Match | Ambiguous:
     external_id, sku = prepared.record.external_id, prepared.data["sku"]
-    known = bound.get(external_id)
+    known = batch.bound.get(external_id)
+    frees = None
     if sku:
-        first = taken.setdefault(sku, external_id)
+        first = batch.taken.setdefault(sku, external_id)
         if first != external_id:
             return Ambiguous(prepared, Problem("sku", "repeated", f"{sku} ({first})"))
-        owner = by_sku.get(sku)
-        if known is not None and owner is not None and owner.record_id != known.record_id:
-            return Ambiguous(prepared, Problem("sku", "repeated", f"{sku} ({owner.external_id or 'loja'})"))
-        if known is None and owner is not None:
-            if owner.external_id is None:
-                claimed.add(owner.record_id)
+        owner = batch.by_sku.get(sku)
+        if owner is not None and (known is None or owner.record_id != known.record_id):
+            # A product that was deleted over there must not keep its SKU from the one that got it next.
+            if owner.record_id in batch.leaving or (known is not None and owner.gone and not owner.active):
+                frees = owner.record_id
+            elif known is None and owner.external_id is None:
                 return Match(prepared, owner)
-            if owner.gone or (not owner.active and prepared.record.active):
+            elif known is None and (owner.gone or (not owner.active and prepared.record.active)):
                 return Match(prepared, owner, rebind=True)
-            return Ambiguous(prepared, Problem("sku", "repeated", f"{sku} ({owner.external_id})"))
+            else:
+                return Ambiguous(prepared, Problem("sku", "repeated", f"{sku} ({owner.external_id or 'loja'})"))
     if known is not None:
-        return Match(prepared, known)
-    free = [p for p in by_gtin.get(prepared.data["gtin_key"] or "", []) if p.record_id not in claimed]
+        return Match(prepared, known, frees=frees)
+    return _by_its_gtin(prepared, batch, frees)
+
+
+def _by_its_gtin(prepared: Prepared, batch: _Batch, frees: str | None) -> Match | Ambiguous:
+    """Among the products that nobody else of this batch is by SKU."""
+    gtin = prepared.data["gtin_key"] or ""
+    free = [p for p in batch.by_gtin.get(gtin, []) if p.record_id not in batch.claimed and p.sku not in batch.by_sku]
     if len(free) > 1:
         skus = ", ".join(p.sku or "sem código" for p in free)
         return Ambiguous(prepared, Problem("gtin", "ambiguous", f"{prepared.data['gtin']} ({skus})"))
     if free:
-        claimed.add(free[0].record_id)
-        return Match(prepared, free[0])
-    return Match(prepared, None)
+        batch.claimed.add(free[0].record_id)
+        return Match(prepared, free[0], frees=frees)
+    return Match(prepared, None, frees=frees)
 
 
 _PRODUCT = (

@@ -16,10 +16,12 @@ from hub.clock import utcnow
 from hub.db import insert_rows
 from hub.policy import Policy
 from hub.records import StockRecord
-from hub.tables import Binding, Connection, Product, Stock
+from hub.tables import Binding, Connection, KitItem, Product, Stock
 
 TOTAL = ""
 """The deposit of the account's own total."""
+Standing = tuple[str, str | None, Decimal | None, str, datetime | None, datetime | None]
+"""What we know of one id of theirs: record id, SKU, quantity shown, hash, as of, last read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class StockPlan:
     changed: list[Level] = field(default_factory=list)
     unchanged: list[StockRecord] = field(default_factory=list)
     stale: list[StockRecord] = field(default_factory=list)
-    """Balances older than the one applied last: an answer that was overtaken by a later question."""
+    """Balances older than the one read last: an answer that was overtaken by a later question."""
     unknown: list[StockRecord] = field(default_factory=list)
     """Balances of products that we do not have (yet); the catalogue pull brings those, and their stock is due then."""
 
@@ -72,10 +74,11 @@ async def plan_stock(
         if found is None:
             planned.unknown.append(record)
             continue
-        record_id, sku, before, old_hash, as_of = found
+        record_id, sku, before, old_hash, as_of, read_at = found
         quantity = stock.quantity(record, policy)
         new_hash = stock_hash(record, quantity)
-        if as_of is not None and record.as_of < as_of:
+        # What was read last and found unchanged has written no balance: `as_of` alone would be too old.
+        if any(known is not None and record.as_of < known for known in (as_of, read_at)):
             planned.stale.append(record)
         elif new_hash == old_hash:
             planned.unchanged.append(record)
@@ -114,6 +117,27 @@ async def write_stock(session: AsyncSession, planned: StockPlan) -> None:
     await _mark_read(session, connection, [level.record for level in planned.changed] + planned.unchanged)
 
 
+async def kits_with(session: AsyncSession, connection: Connection, changed: Sequence[Level]) -> set[str]:
+    """Their ids of the kits that a changed balance is a component of.
+
+    The vendor computes a kit's balance from its components and tells of no change of the kit itself: a list of changes
+    names the cup, and the set of six cups would be sold for a day after the last cup has gone.
+    """
+    if not changed:
+        return set()
+    rows = await session.execute(
+        select(col(Binding.external_id))
+        .join(KitItem, col(KitItem.kit_id) == col(Binding.record_id))
+        .where(
+            col(Binding.connection_id) == connection.id,
+            col(Binding.kind) == "product",
+            col(Binding.gone).is_(False),
+            col(KitItem.component_id).in_([level.record_id for level in changed]),
+        )
+    )
+    return set(rows.scalars())
+
+
 async def mark_asked(session: AsyncSession, connection: Connection, external_ids: Sequence[str]) -> None:
     """These were asked for and gave no balance: they are due again when their time comes, and not in every run."""
     if external_ids:
@@ -142,10 +166,7 @@ async def _mark_read(session: AsyncSession, connection: Connection, records: Seq
         )
 
 
-async def _standing(
-    session: AsyncSession, connection: Connection, external_ids: Sequence[str]
-) -> dict[str, tuple[str, str | None, Decimal | None, str, datetime | None]]:
-    """Per id of theirs: (record id, SKU, quantity shown, hash, as of)."""
+async def _standing(session: AsyncSession, connection: Connection, external_ids: Sequence[str]) -> dict[str, Standing]:
     as_of = (
         select(func.max(col(Stock.as_of)))
         .where(col(Stock.product_id) == col(Product.id), col(Stock.connection_id) == connection.id)
@@ -160,6 +181,7 @@ async def _standing(
             col(Product.stock_quantity),
             col(Product.stock_hash),
             as_of,
+            col(Binding.stock_read_at),
         )
         .join(Product, col(Product.id) == col(Binding.record_id))
         .where(
@@ -168,7 +190,7 @@ async def _standing(
             col(Binding.external_id).in_(external_ids),
         )
     )
-    return {external_id: tuple(rest) for external_id, *rest in rows}  # type: ignore[misc]
+    return {row[0]: tuple(row)[1:] for row in rows}
 
 
 def _rows(level: Level, connection: Connection) -> list[dict[str, Any]]:

@@ -38,8 +38,14 @@ def gone(external_id: str, failed: CallFailed) -> Gone:
 
 
 def rows(payloads: list[Any], read: Callable[[Any], Row | None]) -> tuple[Row, ...]:
-    """The rows that have an id. One without cannot be asked for: ops are told, the others go on."""
+    """The rows that have an id. One without cannot be asked for: ops are told, the others go on.
+
+    Raises CallFailed where there are rows and none has one: an empty page would pass for the end of the list.
+    """
     found = [row for payload in payloads if (row := read(payload)) is not None]
+    if payloads and not found:
+        detail = f"{len(payloads)} rows came, and none has a readable id"
+        raise CallFailed(Outcome.UNKNOWN, "unreadable", operation="listing", detail=detail)
     if len(found) < len(payloads):
         lost = len(payloads) - len(found)
         logger.warning("%d of %d rows of a listing have no readable id and were passed over", lost, len(payloads))

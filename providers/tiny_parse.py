@@ -126,9 +126,14 @@ def number(value: Any) -> Decimal | str:
 
 
 def many(value: Any, wrapper: str = "") -> list[Any]:
-    """The rows of a collection in whatever form it came, out of their wrappers of one key."""
+    """The rows of a collection in whatever form it came, out of their wrappers of one key.
+
+    PHP writes a list with a gap in it as an object of positions: `{"0": …, "2": …}`.
+    """
     if not value:
         return []
+    if isinstance(value, dict) and all(key.isdecimal() for key in value):
+        value = list(value.values())
     rows = value if isinstance(value, list) else [value]
     if not wrapper:
         return rows

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,7 +12,7 @@ from hub.db import chunked
 from hub.records import Problem, ProductRecord, Refused
 from providers.contract import CallFailed, CatalogSource, Feed, Gone, Outcome, Page, Row
 from tasks.tracking import tracked
-from tasks.work import Work, all_of
+from tasks.work import Work, all_of, forget_lists, is_withdrawn
 
 STREAM = "catalog"
 BATCH = 100
@@ -40,8 +40,18 @@ async def batches(work: Work) -> AsyncIterator[Batch]:
 
     Changes come from the vendor's own list of changes where it has one, and otherwise from the whole listing, 100 rows
     a call, compared with what was last seen. Take each batch before asking for the next: one that was taken is done,
-    and the cursor says so.
+    and the cursor says so. In a dry run, where nothing says so, no id comes twice.
     """
+    shown: set[str] = set()
+    async for batch in _steps(work):
+        if work.dry_run:
+            batch = replace(batch, ids=tuple(key for key in batch.ids if key not in shown))  # noqa: PLW2901
+            shown.update(batch.ids)
+        if batch.ids:
+            yield batch
+
+
+async def _steps(work: Work) -> AsyncIterator[Batch]:
     source: CatalogSource = work.provider
     position = await work.position(STREAM)
     async with work.db.read() as session:
@@ -56,7 +66,7 @@ async def batches(work: Work) -> AsyncIterator[Batch]:
         steps = _feed(work, source, position)
     async for batch in steps:
         yield batch
-    async for batch in _due_again(work, source):
+    async for batch in _due_again(work, source, position.get("reread_before")):
         yield batch
 
 
@@ -69,12 +79,12 @@ async def take(work: Work, batch: Batch) -> None:
     gone: list[str] = []
     families: dict[str, set[str]] = {}
     for external_id, reading in zip(batch.ids, readings, strict=True):
-        if isinstance(reading, Gone):
+        if isinstance(reading, Gone) or (batch.retire and _is_not_sold(reading)):
             gone.append(external_id)
+            if source.variations_in_parent:  # nobody lists its variations any more
+                families[external_id] = set()
             continue
         records += reading
-        if batch.retire and not any(isinstance(r, ProductRecord) and r.active for r in reading):
-            gone.append(external_id)
         if source.variations_in_parent and isinstance(reading[0], ProductRecord):
             families[reading[0].external_id] = {record.external_id for record in reading[1:]}
     if work.dry_run:
@@ -138,37 +148,61 @@ async def _sweep(work: Work, source: CatalogSource, position: dict[str, Any]) ->
 
 
 async def _feed(work: Work, source: CatalogSource, position: dict[str, Any]) -> AsyncIterator[Batch]:
-    """Ask what has changed since the last time.
+    """Ask what has changed since the last time."""
+    work.tally.mode = "changes"
+    asked_at = utcnow()
+    since = datetime.fromisoformat(position["fed_at"]) - OVERLAP
+    after = {**position, "fed_at": asked_at.isoformat()}
+    if source.catalog_feed is Feed.CONSUMED:
+        try:
+            async for batch in _consumed(work, source, position, since, asked_at):
+                yield batch
+        except CallFailed as failed:
+            if not is_withdrawn(failed):
+                raise
+            work.log.warning("%s: the account has no list of changes any more: %s", work.connection.id, failed)
+            async for batch in _sweep(work, source, position):
+                yield batch
+            await forget_lists(work)
+            return
+        await work.mark(STREAM, after)
+        return
+    async for page in source.changed_products(since):
+        batch = await _differing(work, page, None, count=True)
+        if batch.ids:
+            yield batch
+    await work.move(STREAM, after)
 
-    A list that forgets what it told is asked under a mark in the cursor, and its ids are committed before anything is
+
+async def _consumed(
+    work: Work, source: CatalogSource, position: dict[str, Any], since: datetime, asked_at: datetime
+) -> AsyncIterator[Batch]:
+    """What a list that forgets tells. It is asked under a mark in the cursor, and its ids are kept before anything is
     done with them. A crash in between leaves the mark, and everything is read again: what it told is known to nobody.
     """
-    work.tally.mode = "changes"
-    consumed = source.catalog_feed is Feed.CONSUMED
-    asked_at = utcnow()
-    if consumed:
-        await work.mark(STREAM, {**position, "asking": asked_at.isoformat()})
-    async for page in source.changed_products(datetime.fromisoformat(position["fed_at"]) - OVERLAP):
-        if not consumed:
-            batch = await _differing(work, page, None, count=True)
-            if batch.ids:
-                yield batch
-        elif page.rows:
+    asking = {**position, "asking": asked_at.isoformat()}
+    await work.mark(STREAM, asking)
+    try:
+        async for page in source.changed_products(since):
             ids = tuple(row.external_id for row in page.rows)
+            if not ids:
+                continue
             async with work.commit() as session:
                 await worklist.add(session, work.connection, STREAM, ids)
+                await cursors.move(session, work.connection, STREAM, position)
             for some in chunked(ids, BATCH):
                 yield Batch(tuple(some), from_worklist=True)
-    move = work.mark if consumed else work.move
-    await move(STREAM, {**position, "fed_at": asked_at.isoformat()})
+            await work.mark(STREAM, asking)
+    except CallFailed as failed:
+        if failed.outcome is not Outcome.UNKNOWN:  # the list has told nothing, so there is nothing to look for
+            await work.mark(STREAM, position)
+        raise
 
 
-async def _due_again(work: Work, source: CatalogSource) -> AsyncIterator[Batch]:
+async def _due_again(work: Work, source: CatalogSource, before: str | None) -> AsyncIterator[Batch]:
     """What has not been read for most of a day, whatever the listings say of it; and refused records now and then."""
     now = utcnow()
     period = timedelta(hours=work.policy.reread_hours)
-    position = await work.position(STREAM)
-    before = position.get("reread_before")
     async for ids in bindings.due(
         work.db,
         work.connection,
@@ -184,6 +218,7 @@ async def _due_again(work: Work, source: CatalogSource) -> AsyncIterator[Batch]:
     for some in chunked(refused, BATCH):
         yield Batch(tuple(some))
     if before:
+        position = await work.position(STREAM)
         await work.move(STREAM, {key: value for key, value in position.items() if key != "reread_before"})
 
 
@@ -212,14 +247,23 @@ def _is_wanted(row: Row, seen: str | None) -> bool:
 
 
 async def _read(source: CatalogSource, external_id: str) -> Sequence[ProductRecord | Refused] | Gone:
-    """One record's details. What the vendor refuses to show is a record refused, and the others go on."""
+    """One record's details. What the vendor refuses to show is a record refused, and the others go on.
+
+    A permission that is missing is the whole connection's matter, and no hundred products' fault.
+    """
     try:
         return await source.read_product(external_id)
     except CallFailed as failed:
-        if failed.outcome is not Outcome.REJECTED:
+        if failed.outcome is not Outcome.REJECTED or failed.reason != "validation":
             raise
         problem = Problem("details", failed.reason, failed.detail)
         return (Refused(external_id, (problem,), json.dumps({"code": failed.code, "detail": failed.detail})),)
+
+
+def _is_not_sold(reading: Sequence[ProductRecord | Refused]) -> bool:
+    """Whether it was read, and is sold no more. What could not be read may well be on sale."""
+    records = [record for record in reading if isinstance(record, ProductRecord)]
+    return bool(records) and not any(record.active for record in records)
 
 
 def _count(work: Work, planned: changes.Plan) -> None:

@@ -14,7 +14,7 @@ from hub.records import Problem, Refused, StockRecord
 from providers.contract import CallFailed, Feed, Gone, Outcome, StockSource
 from tasks.catalog import BATCH, OVERLAP
 from tasks.tracking import tracked
-from tasks.work import Work, all_of
+from tasks.work import Work, all_of, forget_lists, is_withdrawn
 
 STREAM = "stock"
 
@@ -31,15 +31,25 @@ class StockBatch:
 async def batches(work: Work) -> AsyncIterator[StockBatch]:
     """Everything that is to be read in this run: what the account says has moved, then what is due."""
     source: StockSource = work.provider
-    async with work.db.read() as session:
-        left = await worklist.waiting(session, work.connection, STREAM)
-    for ids in chunked(left, BATCH):
-        yield StockBatch(tuple(ids), from_worklist=True)
-    if source.stock_feed is not Feed.NONE:
-        async for batch in _feed(work, source):
-            yield batch
-    async for batch in _due(work, source):
+    async for batch in _left(work):
         yield batch
+    told = source.stock_feed is not Feed.NONE
+    if told:
+        try:
+            async for batch in _feed(work, source):
+                yield batch
+        except CallFailed as failed:
+            if not is_withdrawn(failed):
+                raise
+            work.log.warning("%s: the account has no list of balances any more: %s", work.connection.id, failed)
+            told = False
+    async for batch in _due(work, told=told):
+        yield batch
+    if not told and source.stock_feed is not Feed.NONE:
+        await forget_lists(work)
+    if not work.dry_run:
+        async for batch in _left(work):
+            yield batch
 
 
 @tracked("read and apply balances")
@@ -62,7 +72,17 @@ async def take(work: Work, batch: StockBatch) -> None:
             await _tell(work, session, records, refused)
             if batch.from_worklist:
                 await worklist.remove(session, work.connection, STREAM, batch.ids)
+            kits = await stocktaking.kits_with(session, work.connection, planned.changed)
+            await worklist.add(session, work.connection, STREAM, kits - set(batch.ids))
     _count(work, planned, refused)
+
+
+async def _left(work: Work) -> AsyncIterator[StockBatch]:
+    """What waits in the worklist: told by a list that forgets it, or a kit one of whose components has moved."""
+    async with work.db.read() as session:
+        left = await worklist.waiting(session, work.connection, STREAM)
+    for ids in chunked(left, BATCH):
+        yield StockBatch(tuple(ids), from_worklist=True)
 
 
 async def _feed(work: Work, source: StockSource) -> AsyncIterator[StockBatch]:
@@ -73,20 +93,24 @@ async def _feed(work: Work, source: StockSource) -> AsyncIterator[StockBatch]:
         position = {"fed_at": position["asking"], "reread_before": position["asking"]}
     await work.mark(STREAM, {**position, "asking": asked_at.isoformat()})
     since = datetime.fromisoformat(position.get("fed_at") or asked_at.isoformat()) - OVERLAP
-    async for page in source.changed_stock(since):
-        if not page.records:
-            continue
-        if work.dry_run:
-            # The list has forgotten these now: the real run must find them somewhere.
-            async with work.commit() as session:
-                await worklist.add(session, work.connection, STREAM, [r.external_id for r in page.records])
-        yield StockBatch(told=page.records)
+    try:
+        async for page in source.changed_stock(since):
+            if not page.records:
+                continue
+            if work.dry_run:
+                # The list has forgotten these now: the real run must find them somewhere.
+                async with work.commit() as session:
+                    await worklist.add(session, work.connection, STREAM, [r.external_id for r in page.records])
+            yield StockBatch(told=page.records)
+    except CallFailed as failed:
+        if failed.outcome is not Outcome.UNKNOWN:  # the list has told nothing, so there is nothing to look for
+            await work.mark(STREAM, position)
+        raise
     await work.mark(STREAM, {**position, "fed_at": asked_at.isoformat()})
 
 
-async def _due(work: Work, source: StockSource) -> AsyncIterator[StockBatch]:
+async def _due(work: Work, *, told: bool) -> AsyncIterator[StockBatch]:
     """Balances never read, and those not read for long: sooner where no list tells of changes."""
-    told = source.stock_feed is not Feed.NONE
     hours = work.policy.reread_hours if told else work.policy.stock_reread_hours
     position = await work.position(STREAM)
     before = position.get("reread_before")
@@ -107,7 +131,7 @@ async def _read(source: StockSource, external_id: str) -> StockRecord | Refused 
     try:
         return await source.read_stock(external_id)
     except CallFailed as failed:
-        if failed.outcome is not Outcome.REJECTED:
+        if failed.outcome is not Outcome.REJECTED or failed.reason != "validation":
             raise
         problem = Problem("details", failed.reason, failed.detail)
         return Refused(external_id, (problem,), json.dumps({"code": failed.code, "detail": failed.detail}))

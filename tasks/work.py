@@ -13,7 +13,7 @@ from prefect.logging import get_run_logger
 
 from hub import cursors, reports
 from hub.changes import Change
-from hub.connections import mark
+from hub.connections import learn, mark
 from hub.db import Database
 from hub.leases import Held, LeaseLostError, lease
 from hub.notices import WHOLE_CONNECTION, Draft, clear_notices, raise_notices
@@ -156,6 +156,17 @@ async def tell(db: Database, connection: Connection, failed: CallFailed) -> None
             params={"kind": connection.kind, "code": failed.code, "detail": failed.detail[:200]},
         )
         await raise_notices(session, connection.merchant_id, [draft])
+
+
+def is_withdrawn(failed: CallFailed) -> bool:
+    """Whether the account has lost a list that it had: the merchant switched the extension off."""
+    return failed.outcome is Outcome.REJECTED and failed.reason == "permission"
+
+
+async def forget_lists(work: Work) -> None:
+    """Do without lists of changes from the next run on, until `check` finds them again."""
+    async with work.commit() as session:
+        await learn(session, work.connection.id, {"update_lists": False})
 
 
 async def all_of(jobs: list[Coroutine[Any, Any, T]]) -> list[T]:

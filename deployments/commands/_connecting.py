@@ -108,7 +108,7 @@ async def _store(db: Database, given: Given, connection_id: str, credentials: di
 
 def _id_of(given: Given) -> str:
     try:
-        return connections.slug(given.connection or f"{connections.slug(given.merchant)}-{given.kind}")
+        return connections.slug(given.connection or f"{connections.slug(given.merchant, longest=60)}-{given.kind}")
     except ValueError as error:
         raise Fault(f"--merchant or --connection: {error}") from error
 

@@ -20,7 +20,7 @@ from hub.settings import settings
 PIPE_WIDTH = 160
 """Columns of a table that goes into a file or a pipe; on a terminal its own width holds."""
 
-LOGGERS = ("esteira", "hub", "providers", "tasks", "alembic.runtime.migration")
+LOGGERS = ("esteira", "hub", "providers", "tasks")
 
 
 def say(text: str) -> None:
@@ -55,16 +55,20 @@ def progress() -> Iterator[None]:
     """While the block runs, our log lines are shown on stderr."""
     handler = RichHandler(console=_console(sys.stderr), show_path=False, markup=False, rich_tracebacks=False)
     handler.setFormatter(logging.Formatter("%(message)s"))
-    before = [(logging.getLogger(name), logging.getLogger(name).level) for name in LOGGERS]
-    for logger, _ in before:
+    loggers = [logging.getLogger(name) for name in LOGGERS]
+    before = [(logger.level, logger.propagate) for logger in loggers]
+    for logger in loggers:
         logger.addHandler(handler)
         logger.setLevel(settings().log_level.upper())
+        # Prefect puts a handler of its own on the root when it is imported: each line would come twice.
+        logger.propagate = False
     try:
         yield
     finally:
-        for logger, level in before:
+        for logger, (level, propagate) in zip(loggers, before, strict=True):
             logger.removeHandler(handler)
             logger.setLevel(level)
+            logger.propagate = propagate
 
 
 def printable(text: str) -> str:

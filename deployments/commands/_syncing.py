@@ -114,7 +114,7 @@ def _show_changes(path: str, summaries: Sequence["Summary"]) -> None:
                 change.sku,
                 change.external_id,
                 change.name[:60],
-                ", ".join(texts.label("group", group) for group in change.groups),
+                ", ".join(texts.FIELDS.get(group) or texts.label("group", group) for group in change.groups),
             )
             for connection, change in rows[:MOST_ROWS]
         ],

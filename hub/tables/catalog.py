@@ -114,7 +114,7 @@ class KitItem(SQLModel, table=True):
     position: int = Field(primary_key=True)
     merchant_id: str = merchant_()
     component_ref: str = Field(max_length=60)
-    component_id: str | None = Field(default=None, max_length=32)
+    component_id: str | None = Field(default=None, max_length=32, index=True)
     quantity: Decimal | None = exact_(nullable=False)
 
 

@@ -77,17 +77,24 @@ class TinyV3(OverHttp):
 
         A product that was never edited has no `dataAlteracao` and would be missed by that filter alone, so an idle
         account costs two calls.
+
+        Pages shift while they are read: a product deleted from page 1 moves the first of page 2 to where we have been.
+        So an answer of many pages is walked through until a walk brings nothing new.
         """
         seen: set[str] = set()
         for name in ("dataAlteracao", "dataCriacao"):
-            page: int | None = 1
-            while page is not None:
-                found = await self._page(page, **{name: format_iso_br(since)})
-                page = found.next
-                fresh = tuple({row.external_id: row for row in found.rows if row.external_id not in seen}.values())
-                seen.update(row.external_id for row in fresh)
-                if fresh:
-                    yield Page(fresh, page)
+            walk = True
+            while walk:
+                page: int | None = 1
+                walk = False
+                while page is not None:
+                    found = await self._page(page, **{name: format_iso_br(since)})
+                    fresh = tuple({row.external_id: row for row in found.rows if row.external_id not in seen}.values())
+                    seen.update(row.external_id for row in fresh)
+                    walk = walk or (bool(fresh) and (page > 1 or found.next is not None))
+                    page = found.next
+                    if fresh:
+                        yield Page(fresh, page)
 
     async def read_product(self, external_id: str) -> Reading | Gone:
         """Details of one product with its variations; of a variation, its parent's whole family.

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from hub import fiscal, texts
+from hub import changes, fiscal, texts
+from hub.catalog import LONGEST, NUMBERS
 from hub.clock import utcnow
 from hub.tables import Notice
 from hub.tables.tenancy import ConnectionState
@@ -54,6 +55,8 @@ def raised_reasons() -> set[str]:
 
 
 def raised_codes() -> set[str]:
+    """Codes written out; `f"{kind}.refused"` stands for every kind of record that the hub takes from a vendor."""
+    kinds = {changes.KIND}
     found: set[str] = set()
     for node in itertools.chain.from_iterable(map(ast.walk, _trees("hub", "tasks", "flows", "deployments", "web"))):
         if not isinstance(node, ast.Call):
@@ -61,6 +64,8 @@ def raised_codes() -> set[str]:
         for word in node.keywords:
             if word.arg == "code" and _is_name(node.func) and node.func.id == "Draft":
                 found |= _words(word.value)
+                if isinstance(word.value, ast.JoinedStr) and not isinstance(word.value.values[0], ast.Constant):
+                    found |= {f"{kind}{word.value.values[-1].value}" for kind in kinds}
     return found
 
 
@@ -83,18 +88,8 @@ def raised_problems() -> set[tuple[str, str]]:
             found |= set(itertools.product(fields, reasons_of_reader[name]))
         elif name in ("refuse", "Problem") and len(node.args) > 1:
             found |= set(itertools.product(fields, _words(node.args[1])))
-    numbers = (
-        "list_price",
-        "promotional_price",
-        "cost_price",
-        "weight_net",
-        "weight_gross",
-        "height",
-        "width",
-        "length",
-    )
-    found |= {(field, "negative") for field in numbers}
-    found |= {("name", "too_long"), ("sku", "too_long")}
+    found |= set(itertools.product(NUMBERS, ("negative", "not_a_number", "too_large")))
+    found |= {(field, "too_long") for field in (*LONGEST, "kit", "related")}
     for check, bad in (
         (fiscal.gtin, ("123", "78912345678AB", "7891234567890", "0" * 13)),
         (fiscal.ncm, ("12", "123456AB")),
@@ -181,6 +176,11 @@ def test_a_refused_product_names_itself_and_each_of_its_problems():
     assert "o Olist Tiny não mostrou este registro e respondeu: “Produto bloqueado”" in text.body
     assert text.body.count("•") == 3
     assert "no Olist Tiny" in text.action
+
+
+@pytest.mark.parametrize("field", ["name", "sku"])
+def test_the_longest_text_is_told_as_it_is(field: str):
+    assert f"mais de {LONGEST[field]} letras" in texts.sentence({"field": field, "reason": "too_long", "received": "A"})
 
 
 def test_a_problem_that_nobody_foresaw_shows_its_field_and_its_value():

@@ -300,6 +300,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("kit_id", "position", name=op.f("pk_kit_item")),
     )
     with op.batch_alter_table("kit_item", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_kit_item_component_id"), ["component_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_kit_item_merchant_id"), ["merchant_id"], unique=False)
 
     op.create_table(
@@ -687,6 +688,7 @@ def downgrade() -> None:
     op.drop_table("outbox")
     with op.batch_alter_table("kit_item", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_kit_item_merchant_id"))
+        batch_op.drop_index(batch_op.f("ix_kit_item_component_id"))
 
     op.drop_table("kit_item")
     with op.batch_alter_table("inbox", schema=None) as batch_op:
