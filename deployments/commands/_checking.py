@@ -19,9 +19,6 @@ from providers.contract import Account, CallFailed
 from providers.http import OverHttp
 from providers.registry import open_provider
 
-INDEX_LETTERS = 40
-"""Of the 64 of a blind index, what `Connection.account` holds: 160 bits."""
-
 
 @dataclass(frozen=True)
 class Checked:
@@ -60,7 +57,7 @@ async def check(db: Database, connection_id: str) -> Checked:
             account = await provider.check()
         except CallFailed as failed:
             return await _failed(db, connection, failed)
-        index = blind_index(account.document, "account.document")[:INDEX_LETTERS] if account.document else ""
+        index = blind_index(account.document, "account.document") if account.document else ""
         if index and connection.account and index != connection.account:
             return await _other_account(db, connection, account)
         async with db.write() as session:

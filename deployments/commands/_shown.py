@@ -73,7 +73,7 @@ def progress() -> Iterator[None]:
 
 def printable(text: str) -> str:
     """The text without what steers a terminal: names come from outside, and an escape sequence may be in one."""
-    return "".join(letter if letter.isprintable() or letter == "\n" else "·" for letter in text)
+    return "".join(letter if letter.isprintable() or letter in "\n\u00a0" else "·" for letter in text)
 
 
 def moment(at: datetime | None) -> str:

@@ -39,7 +39,7 @@ class Connection(SQLModel, table=True):
     side: str = Field(max_length=10)
     state: str = Field(default=ConnectionState.NOT_INSTALLED, max_length=20)
     state_reason: str = Field(default="", max_length=500)
-    account: str = Field(default="", max_length=40)
+    account: str = Field(default="", max_length=64)
     """A blind index of the account's own document: tells whether two connections lead to the same account."""
     credentials: dict[str, Any] = Field(default_factory=dict, sa_column=Column(EncryptedJson(), nullable=False))
     credentials_version: int = 0

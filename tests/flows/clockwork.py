@@ -37,5 +37,5 @@ class Clock:
         self.sandbox.ask("POST", "/settings", now=moment.isoformat())
 
     def next_day(self) -> None:
-        """Push both so far that everything that is done once a day is due; v3's consent lasts for 24 hours unused."""
+        """Push both so far that everything that is done once a day is due."""
         self.advance(hours=23.5)

@@ -27,6 +27,7 @@ def _keys() -> Iterator[None]:
 def _patience(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """Answers may take long on a machine under load; what a stall does is tested with less of it."""
     monkeypatch.setenv("ESTEIRA_READ_TIMEOUT_S", "10")
+    sandbox.ask("POST", "/settings", refresh_token_s=10 * 86_400)  # tests jump over days in one leap
     settings.cache_clear()
 
 

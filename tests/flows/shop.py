@@ -173,6 +173,11 @@ class Shop:
         """Fill the account."""
         self.sandbox.ask("POST", "/tiny/accounts/demo/seed", **catalogue)
 
+    def scripts_ran(self) -> bool:
+        """Whether every script met its call, and did what it says."""
+        scripts = self.sandbox.ask("GET", "/scripts")["scripts"]
+        return all(script["ran_at_call"] and not script["error"] for script in scripts)
+
     # What the hub knows.
 
     async def state(self) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def upgrade() -> None:
         sa.Column("side", sa.String(length=10), nullable=False),
         sa.Column("state", sa.String(length=20), nullable=False),
         sa.Column("state_reason", sa.String(length=500), nullable=False),
-        sa.Column("account", sa.String(length=40), nullable=False),
+        sa.Column("account", sa.String(length=64), nullable=False),
         sa.Column("credentials", sa.Text(), nullable=False),
         sa.Column("credentials_version", sa.Integer(), nullable=False),
         sa.Column("policy", Json, nullable=False),
