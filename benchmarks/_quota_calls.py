@@ -26,17 +26,22 @@ async def check(connection: str) -> dict[str, Any]:
     return account.features
 
 
-async def read(connection: str, ids: list[str], seconds: float) -> dict[str, Any]:
-    """Read these products again and again, by more tasks than may call at once, and end after `seconds`."""
+async def read(connection: str, ids: list[str], start: float, seconds: float) -> dict[str, Any]:
+    """From `start` (seconds since 1970) on read these products again and again, a task each, and end after `seconds`.
+
+    The start lies so far ahead that every process is up by then: one that still imports would hold up the others.
+    """
     db = open_hub()
     try:
         async with db.read() as session:
             found = await find(session, connection)
         async with open_provider(db, found) as provider:
-            until = time.monotonic() + seconds
+            if start < time.time():
+                raise RuntimeError("this process was not up in time: give it longer with --start-s")
+            await asyncio.sleep(start - time.time())
 
             async def reader(external_id: str) -> None:
-                while time.monotonic() < until:
+                while time.time() < start + seconds:
                     await provider.read_product(external_id)  # type: ignore[attr-defined]
 
             await asyncio.gather(*(reader(external_id) for external_id in ids))

@@ -1,15 +1,18 @@
 """`python -m benchmarks.quota`: how much of an account's calls a minute is used, and whether it is ever too much.
 
-The simulator enforces its quota over a sliding minute and answers whoever is over it with Tiny's error 6. Its clock runs
-faster than the wall's, and the hub is told so. Tasks read products one after the other, more of them than may call at
-once, in one process and in two that share one hub.
+The simulator enforces its quota over a sliding minute and answers whoever is over it with Tiny's error 6. Its clock
+runs faster than the wall's, and the hub is told so. Tasks read products one after the other, more of them than may call
+at once, in one process and in two that share one hub.
 """
 
 import argparse
 import asyncio
+import contextlib
 import json
 import sys
 import tempfile
+import time
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -54,30 +57,52 @@ def main() -> int:
 
 
 async def measure(options: argparse.Namespace, say: Any) -> list[dict[str, Any]]:
-    """One row for each number of calls a minute and each number of processes."""
-    rows = []
-    for per_minute, plan in PLANS.items():
-        for processes in PROCESSES:
-            say(f"{per_minute} calls a minute, {processes} process{'es' * (processes > 1)}")
-            with tempfile.TemporaryDirectory(prefix="esteira-bench-") as folder:
-                rate = str(options.clock_rate)
-                settings = ("--plan", plan, "--clock-rate", rate, "--latency-ms", str(LATENCY_MS), "--size", "200")
-                async with sandbox(*settings) as served:
-                    told = await _run(Path(folder), served, processes, options)
-            rows.append({"per_minute": per_minute, "processes": processes, **_figures(told, per_minute)})
-            say(f"  {rows[-1]}")
+    """One row for each number of processes and of calls a minute; the plans run side by side."""
+    rows: list[dict[str, Any]] = []
+    for processes in PROCESSES:
+        say(f"{processes} process{'es' * (processes > 1)} a hub, {options.windows:g} simulated minutes")
+        async with contextlib.AsyncExitStack() as stack:
+            hubs = [await _hub(per_minute, options, stack) for per_minute in PLANS]
+            start = time.time() + options.start_s
+            rows += await asyncio.gather(*(hub.run(processes, start, options.windows) for hub in hubs))
     return rows
 
 
-async def _run(home: Path, served: Sandbox, processes: int, options: argparse.Namespace) -> dict[str, Any]:
-    """The simulator's totals of one run."""
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """A hub of its own, connected to an account of a simulator of its own."""
+
+    per_minute: int
+    served: Sandbox
+    env: dict[str, str]
+    connection: str
+    ids: list[str]
+
+    async def run(self, processes: int, start: float, windows: float) -> dict[str, Any]:
+        """Read with so many processes from `start` on, for so many simulated minutes."""
+        self.served.forget_calls()
+        seconds = windows * 60 / float(self.env["ESTEIRA_QUOTA_CLOCK_RATE"])
+        task = {"connection": self.connection, "ids": self.ids, "start": start, "seconds": seconds}
+        ended = await asyncio.gather(*(measured("_quota_calls", task, self.env) for _ in range(processes)))
+        totals = self.served.calls()
+        if sum(end["calls"] for end in ended) != totals["total"]:
+            raise RuntimeError(f"{ended} were counted by the callers, {totals['total']} by the simulator")
+        return {"per_minute": self.per_minute, "processes": processes, **_figures(totals, self.per_minute)}
+
+
+async def _hub(per_minute: int, options: argparse.Namespace, stack: contextlib.AsyncExitStack) -> Hub:
+    """Start the simulator, and connect and check as a merchant does."""
+    rate = str(options.clock_rate)
+    given = ("--plan", PLANS[per_minute], "--clock-rate", rate, "--latency-ms", str(LATENCY_MS), "--size", "200")
+    served = await stack.enter_async_context(sandbox(*given))
+    home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="esteira-bench-")))
     settings = Settings(home=home, database_url="")
     await upgrade(settings.database)
     env = {
         **served.addresses,
         "ESTEIRA_HOME": str(home),
         "ESTEIRA_DATABASE_URL": settings.database,
-        "ESTEIRA_QUOTA_CLOCK_RATE": str(options.clock_rate),
+        "ESTEIRA_QUOTA_CLOCK_RATE": rate,
     }
     db = open_hub(settings)
     try:
@@ -92,13 +117,7 @@ async def _run(home: Path, served: Sandbox, processes: int, options: argparse.Na
         await db.close()
     products = served.control("GET", "tiny/accounts/demo/products")
     ids = [str(product["id"]) for product in products[:READERS]]
-    served.forget_calls()
-    task = {"connection": made.id, "ids": ids, "seconds": options.windows * 60 / options.clock_rate}
-    ended = await asyncio.gather(*(measured("_quota_calls", task, env) for _ in range(processes)))
-    totals = served.calls()
-    if sum(end["calls"] for end in ended) != totals["total"]:
-        raise RuntimeError(f"{ended} were counted by the callers, {totals['total']} by the simulator")
-    return totals
+    return Hub(per_minute, served, env, made.id, ids)
 
 
 def _figures(totals: dict[str, Any], per_minute: int) -> dict[str, Any]:
@@ -132,7 +151,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m benchmarks.quota", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     parser.add_argument("--windows", type=float, default=3.2, help="simulated minutes of each run (default 3.2)")
-    parser.add_argument("--clock-rate", type=float, default=10.0, help="simulated seconds a second (default 10)")
+    parser.add_argument("--clock-rate", type=float, default=5.0, help="simulated seconds a second (default 5)")
+    parser.add_argument("--start-s", type=float, default=15.0, help="seconds for all processes to come up (default 15)")
     return parser
 
 

@@ -76,6 +76,7 @@ async def enqueue(
                 "claimed_by": "",
                 "claimed_until": None,
                 "reason": "",
+                "attempt": {},
                 "queued_at": now,
                 "updated_at": now,
             }

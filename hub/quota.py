@@ -63,20 +63,21 @@ class Limiter:
             await self._begin()
         if self.per_minute == 0:
             return max(self.now(), self._held_until)
-        now = literal(self.now())
         limit = func.coalesce(col(Quota.per_minute), self.assumed)
         gap = case(
             (limit > 0, (WINDOW_S / (self.share * self.clock_rate)) / case((limit > 0, limit), else_=1)),
             else_=0.0,
         )
-        start = case((col(Quota.tat) > now, col(Quota.tat)), else_=now)
-        statement = (
-            update(Quota)
-            .where(col(Quota.key) == self.key)
-            .values(tat=start + gap)
-            .returning(col(Quota.tat) - gap, col(Quota.per_minute))
-        )
         async with self.db.write() as session:
+            # Only now: a turn of before the wait for the write lock would be due already, and so would those behind it.
+            now = literal(self.now())
+            start = case((col(Quota.tat) > now, col(Quota.tat)), else_=now)
+            statement = (
+                update(Quota)
+                .where(col(Quota.key) == self.key)
+                .values(tat=start + gap)
+                .returning(col(Quota.tat) - gap, col(Quota.per_minute))
+            )
             due, self.per_minute = (await session.execute(statement)).one()
         return float(due)
 

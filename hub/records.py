@@ -1,7 +1,7 @@
 """What a provider's mapper hands to the hub: canonical records, free of any vendor's spelling."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
@@ -106,3 +106,116 @@ class Refused:
     payload: str
     name: str = ""
     sku: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingProduct:
+    """A product of ours as it is to stand in an ERP: the price has the % rule applied, once.
+
+    `stock` is given at creation only where an ERP takes it no other way.
+    """
+
+    record_id: str
+    sku: str
+    name: str
+    price: Decimal
+    kind: ProductKind = ProductKind.SIMPLE
+    active: bool = True
+    description: str = ""
+    brand: str = ""
+    category: str = ""
+    unit: str = ""
+    gtin: str = ""
+    ncm: str = ""
+    cest: str = ""
+    origin: str = ""
+    weight_net: Decimal | None = None
+    weight_gross: Decimal | None = None
+    height: Decimal | None = None
+    width: Decimal | None = None
+    length: Decimal | None = None
+    stock: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingAddress:
+    """An address; `postal_code` 8 digits, `uf` two letters."""
+
+    street: str = ""
+    number: str = ""
+    complement: str = ""
+    district: str = ""
+    city: str = ""
+    uf: str = ""
+    postal_code: str = ""
+    recipient: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingCustomer:
+    """A buyer. `document` is a CPF or CNPJ without mask, or empty for a guest."""
+
+    record_id: str
+    name: str
+    document: str = ""
+    email: str = ""
+    phone: str = ""
+    address: OutgoingAddress = OutgoingAddress()
+
+    def __repr__(self) -> str:
+        """Our id alone: the rest is somebody's personal data, and a repr ends in a log."""
+        return f"OutgoingCustomer({self.record_id})"
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingItem:
+    """One line of an order; `external_id` is the ERP's id of the product."""
+
+    external_id: str
+    sku: str
+    name: str
+    quantity: Decimal
+    unit_price: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingInstalment:
+    """One instalment of the payment."""
+
+    due: date
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingOrder:
+    """A paid order, its totals checked: the items less `discount` plus `freight` are `total`, the instalments too.
+
+    `marker` is the text by which the order is known again over there.
+    """
+
+    record_id: str
+    number: str
+    marker: str
+    customer_ref: str
+    items: tuple[OutgoingItem, ...]
+    discount: Decimal
+    freight: Decimal
+    total: Decimal
+    payment_method: str
+    instalments: tuple[OutgoingInstalment, ...]
+    placed_on: date
+    notes: str = ""
+    delivery: OutgoingAddress = OutgoingAddress()
+
+    def __repr__(self) -> str:
+        """Without address and notes, which are personal data."""
+        return f"OutgoingOrder({self.number}, {len(self.items)} items, {self.total})"
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceRow:
+    """A note of a vendor's listing."""
+
+    access_key: str
+    number: str
+    status: str

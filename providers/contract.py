@@ -6,11 +6,19 @@ same files as every other one and gives the capabilities it has, put together in
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Protocol, Self, runtime_checkable
 
-from hub.records import ProductRecord, Refused, StockRecord
+from hub.records import (
+    InvoiceRow,
+    OutgoingCustomer,
+    OutgoingOrder,
+    OutgoingProduct,
+    ProductRecord,
+    Refused,
+    StockRecord,
+)
 
 
 class Outcome(StrEnum):
@@ -179,3 +187,83 @@ class StockSource(Protocol):
 
     async def read_stock(self, external_id: str) -> StockRecord | Refused | Gone:
         """The balances of one product, now. Raises CallFailed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A record over there that answers to a natural key of ours, compared for equality and not by likeness."""
+
+    external_id: str
+    active: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What a create may have left over there, as JSON values; see `OrderSink.prepare_order`."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+@runtime_checkable
+class ProductSink(Protocol):
+    """Products can be written to it."""
+
+    search_lag_s: float
+    """How long a new record may take to show in a search."""
+    stock_at_creation_only: bool
+
+    def product_body(self, product: OutgoingProduct, *, creates: bool) -> dict[str, Any]:
+        """All that would be sent, for a dry run and for the hash of what was sent. Pure."""
+
+    async def find_products(self, sku: str) -> list[Found]:
+        """Products of exactly that SKU. Raises CallFailed."""
+
+    async def create_product(self, product: OutgoingProduct) -> str:
+        """Create it and return its id over there. Raises CallFailed; `unknown` when nobody knows whether it was."""
+
+    async def update_product(self, external_id: str, product: OutgoingProduct) -> None:
+        """Bring it up to date, price and data. Repeatable. Raises CallFailed."""
+
+
+@runtime_checkable
+class OrderSink(Protocol):
+    """Orders can be written to it."""
+
+    search_lag_s: float
+
+    async def find_customers(self, document: str) -> list[Found]:
+        """Customers of exactly that CPF or CNPJ. Raises CallFailed."""
+
+    async def create_customer(self, customer: OutgoingCustomer) -> str:
+        """Create a customer and return its id over there. Raises CallFailed."""
+
+    async def prepare_order(self, order: OutgoingOrder) -> Attempt:
+        """What the create will use that must be known if its answer is lost (a number drawn from a series, say).
+
+        The caller commits it before it creates. Raises CallFailed.
+        """
+
+    async def create_order(self, order: OutgoingOrder, attempt: Attempt) -> str:
+        """Create it and return its id over there. Raises CallFailed; `unknown` when nobody knows whether it was."""
+
+    async def find_order(self, order: OutgoingOrder, attempt: Attempt) -> Found | None:
+        """The order that an earlier attempt may have left, known by its marker. Raises CallFailed."""
+
+    async def cancel_order(self, external_id: str, order: OutgoingOrder) -> bool:
+        """Cancel it over there; False where the system cannot be told. Raises CallFailed."""
+
+
+@runtime_checkable
+class InvoiceSource(Protocol):
+    """Invoices can be read from it."""
+
+    longest_window_days: int
+
+    async def invoices_of_order(self, order_id: str, first: date, last: date) -> list[InvoiceRow]:
+        """Notes issued for an order of theirs between two days, both counted. Raises CallFailed."""
+
+    def list_invoices(self, first: date, last: date) -> AsyncIterator[list[InvoiceRow]]:
+        """All notes issued between two days, both counted, page by page. Raises CallFailed."""
+
+    async def read_invoice(self, access_key: str) -> bytes | Gone:
+        """The note's document as it comes: XML, or a ZIP where it was corrected. Raises CallFailed."""

@@ -5,7 +5,6 @@ idle one over all of them again. With the 30 connections that Tiny allows that i
 """
 
 import contextlib
-import ssl
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -22,7 +21,7 @@ class Lanes(httpx.AsyncBaseTransport):
 
     def __init__(self, proxy: str | None = None) -> None:
         self._proxy = proxy
-        self._context: ssl.SSLContext | None = None
+        self._context = httpx.create_ssl_context()  # reads the authorities' certificates: 20 ms, so once for all
         self._lanes: list[httpx.AsyncHTTPTransport] = []
         self._free: list[httpx.AsyncHTTPTransport] = []
 
@@ -44,8 +43,6 @@ class Lanes(httpx.AsyncBaseTransport):
             await lane.aclose()
 
     def _opened(self) -> httpx.AsyncHTTPTransport:
-        if self._context is None:
-            self._context = httpx.create_ssl_context()  # reads the authorities' certificates: 20 ms, so once for all
         lane = httpx.AsyncHTTPTransport(verify=self._context, limits=ONE, proxy=self._proxy)
         self._lanes.append(lane)
         return lane

@@ -18,8 +18,13 @@ AT_ONCE_WITHOUT_LIMIT = 30
 
 
 def limiter(db: Database, connection: Connection) -> Limiter:
-    """The account's turns, which v2 and v3 share [R]; by the connection until the account is known."""
-    return Limiter(db, f"tiny:{connection.account or connection.id}", ASSUMED_PER_MINUTE)
+    """The account's turns, which v2 and v3 share [R]; by the connection until the account is known.
+
+    The first calls go at the pace that `check` was told. It was told to the connection's turns, not to the account's:
+    at the pace of the smallest plan, 30 tasks would take the turns of the next 90 seconds.
+    """
+    assumed = int(connection.features.get("per_minute") or ASSUMED_PER_MINUTE)
+    return Limiter(db, f"tiny:{connection.account or connection.id}", assumed)
 
 
 def at_once(connection: Connection, policy: Policy) -> int:

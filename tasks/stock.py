@@ -11,6 +11,7 @@ from hub.clock import utcnow
 from hub.db import chunked
 from hub.notices import Draft, clear_notices, raise_notices
 from hub.records import Problem, Refused, StockRecord
+from hub.types import plain
 from providers.contract import CallFailed, Feed, Gone, Outcome, StockSource
 from tasks.catalog import BATCH, OVERLAP
 from tasks.tracking import tracked
@@ -168,7 +169,12 @@ def _count(work: Work, planned: stocktaking.StockPlan, refused: Sequence[Refused
     tally.read = tally.changed + tally.unchanged + tally.failed
     if work.dry_run:
         work.changes += [
-            Change("update", level.record.external_id, level.sku, "", ("stock", f"{level.before} → {level.quantity}"))
+            Change("update", level.record.external_id, level.sku, "", ("stock", _move(level)))
             for level in planned.changed
         ]
     work.progress()
+
+
+def _move(level: stocktaking.Level) -> str:
+    before = "?" if level.before is None else plain(level.before)
+    return f"{before} → {plain(level.quantity)}"

@@ -3,15 +3,18 @@
 from hub.tables.catalog import KitItem, Picture, Price, Product, RelatedProduct, Stock
 from hub.tables.operations import Lease, Notice, Quota, RunReport
 from hub.tables.sales import Address, Customer, Invoice, Order, OrderItem, Payment
+from hub.tables.store import ApiToken, IdempotencyKey, Selection
 from hub.tables.sync import Binding, Cursor, InboxEvent, OutboxEntry, Quarantined, Worklist
 from hub.tables.tenancy import Connection, Merchant
 
 __all__ = [
     "Address",
+    "ApiToken",
     "Binding",
     "Connection",
     "Cursor",
     "Customer",
+    "IdempotencyKey",
     "InboxEvent",
     "Invoice",
     "KitItem",
@@ -29,6 +32,7 @@ __all__ = [
     "Quota",
     "RelatedProduct",
     "RunReport",
+    "Selection",
     "Stock",
     "Worklist",
 ]

@@ -58,6 +58,8 @@ class Order(SQLModel, table=True):
     total: Decimal | None = exact_(nullable=False)
     notes: str = _sealed()
     content_hash: str = Field(default="", max_length=32)
+    payment_method: str = Field(default="", max_length=40)
+    instalments: int = 1
     placed_at: datetime | None = moment_(nullable=False)
     paid_at: datetime | None = moment_()
     created_at: datetime = stamped_()
@@ -101,7 +103,7 @@ class Payment(SQLModel, table=True):
 
 
 class Address(SQLModel, table=True):
-    """Where an order is sent or billed. Encrypted as a whole; only the state stays readable, for the analysts."""
+    """Where an order is sent or billed (`role`). Encrypted whole; only the state stays readable, for analysts."""
 
     __table_args__ = (within_merchant("order_id", "sales_order"),)
 
@@ -124,6 +126,7 @@ class Invoice(SQLModel, table=True):
     merchant_id: str = merchant_()
     order_id: str | None = Field(default=None, max_length=32)
     connection_id: str = Field(max_length=80)
+    external_id: str = Field(default="", max_length=60)
     access_key: str = Field(max_length=44)
     number: str = Field(max_length=20)
     series: str = Field(max_length=6)
@@ -132,6 +135,7 @@ class Invoice(SQLModel, table=True):
     protocol: str = Field(default="", max_length=20)
     total: Decimal | None = exact_(nullable=False)
     link: str = Field(default="", sa_column=Column(Text, nullable=False))
+    issuer: str = Field(default="", max_length=14)
     xml: str = _sealed()
     extra: dict[str, Any] = json_()
     issued_at: datetime | None = moment_(nullable=False)

@@ -65,7 +65,10 @@ class OutboxEntry(SQLModel, table=True):
     claimed_by: str = Field(default="", max_length=120)
     claimed_until: datetime | None = moment_()
     reason: str = Field(default="", max_length=500)
+    attempt: dict[str, Any] = json_()
+    """What the send under way may have left over there: written before the call, read when its answer was lost."""
     queued_at: datetime = stamped_()
+    sent_at: datetime | None = moment_()
     updated_at: datetime = stamped_()
 
 

@@ -41,6 +41,24 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key", name=op.f("pk_quota")),
     )
     op.create_table(
+        "api_token",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("merchant_id", sa.String(length=60), nullable=False),
+        sa.Column("token_hash", sa.String(length=64), nullable=False),
+        sa.Column("label", sa.String(length=80), nullable=False),
+        sa.Column("created_at", Moment(), nullable=False),
+        sa.Column("last_used_at", Moment(), nullable=True),
+        sa.Column("revoked_at", Moment(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["merchant_id"], ["merchant.id"], name=op.f("fk_api_token_merchant_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_api_token")),
+        sa.UniqueConstraint("token_hash", name=op.f("uq_api_token_token_hash")),
+    )
+    with op.batch_alter_table("api_token", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_api_token_merchant_id"), ["merchant_id"], unique=False)
+
+    op.create_table(
         "connection",
         sa.Column("id", sa.String(length=80), nullable=False),
         sa.Column("merchant_id", sa.String(length=60), nullable=False),
@@ -84,6 +102,25 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("customer", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_customer_merchant_id"), ["merchant_id"], unique=False)
+
+    op.create_table(
+        "idempotency_key",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("merchant_id", sa.String(length=60), nullable=False),
+        sa.Column("key", sa.String(length=200), nullable=False),
+        sa.Column("request_hash", sa.String(length=64), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=False),
+        sa.Column("answer", Json, nullable=False),
+        sa.Column("created_at", Moment(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["merchant_id"], ["merchant.id"], name=op.f("fk_idempotency_key_merchant_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_idempotency_key")),
+        sa.UniqueConstraint("merchant_id", "key", name=op.f("uq_idempotency_key_merchant_id_key")),
+    )
+    with op.batch_alter_table("idempotency_key", schema=None) as batch_op:
+        batch_op.create_index("ix_idempotency_key_age", ["created_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_idempotency_key_merchant_id"), ["merchant_id"], unique=False)
 
     op.create_table(
         "notice",
@@ -317,7 +354,9 @@ def upgrade() -> None:
         sa.Column("claimed_by", sa.String(length=120), nullable=False),
         sa.Column("claimed_until", Moment(), nullable=True),
         sa.Column("reason", sa.String(length=500), nullable=False),
+        sa.Column("attempt", Json, nullable=False),
         sa.Column("queued_at", Moment(), nullable=False),
+        sa.Column("sent_at", Moment(), nullable=True),
         sa.Column("updated_at", Moment(), nullable=False),
         sa.ForeignKeyConstraint(
             ["merchant_id", "connection_id"],
@@ -448,6 +487,8 @@ def upgrade() -> None:
         sa.Column("total", Exact(), nullable=False),
         sa.Column("notes", sa.Text(), nullable=False),
         sa.Column("content_hash", sa.String(length=32), nullable=False),
+        sa.Column("payment_method", sa.String(length=40), nullable=False),
+        sa.Column("instalments", sa.Integer(), nullable=False),
         sa.Column("placed_at", Moment(), nullable=False),
         sa.Column("paid_at", Moment(), nullable=True),
         sa.Column("created_at", Moment(), nullable=False),
@@ -467,6 +508,32 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("sales_order", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_sales_order_merchant_id"), ["merchant_id"], unique=False)
+
+    op.create_table(
+        "selection",
+        sa.Column("connection_id", sa.String(length=80), nullable=False),
+        sa.Column("product_id", sa.String(length=32), nullable=False),
+        sa.Column("merchant_id", sa.String(length=60), nullable=False),
+        sa.Column("selected_at", Moment(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["merchant_id", "connection_id"],
+            ["connection.merchant_id", "connection.id"],
+            name=op.f("fk_selection_merchant_id_connection_id"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["merchant_id", "product_id"],
+            ["product.merchant_id", "product.id"],
+            name=op.f("fk_selection_merchant_id_product_id"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["merchant_id"], ["merchant.id"], name=op.f("fk_selection_merchant_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("connection_id", "product_id", name=op.f("pk_selection")),
+    )
+    with op.batch_alter_table("selection", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_selection_merchant_id"), ["merchant_id"], unique=False)
 
     op.create_table(
         "stock",
@@ -548,6 +615,7 @@ def upgrade() -> None:
         sa.Column("merchant_id", sa.String(length=60), nullable=False),
         sa.Column("order_id", sa.String(length=32), nullable=True),
         sa.Column("connection_id", sa.String(length=80), nullable=False),
+        sa.Column("external_id", sa.String(length=60), nullable=False),
         sa.Column("access_key", sa.String(length=44), nullable=False),
         sa.Column("number", sa.String(length=20), nullable=False),
         sa.Column("series", sa.String(length=6), nullable=False),
@@ -556,6 +624,7 @@ def upgrade() -> None:
         sa.Column("protocol", sa.String(length=20), nullable=False),
         sa.Column("total", Exact(), nullable=False),
         sa.Column("link", sa.Text(), nullable=False),
+        sa.Column("issuer", sa.String(length=14), nullable=False),
         sa.Column("xml", sa.Text(), nullable=False),
         sa.Column("extra", Json, nullable=False),
         sa.Column("issued_at", Moment(), nullable=False),
@@ -661,6 +730,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_stock_merchant_id"))
 
     op.drop_table("stock")
+    with op.batch_alter_table("selection", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_selection_merchant_id"))
+
+    op.drop_table("selection")
     with op.batch_alter_table("sales_order", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_sales_order_merchant_id"))
 
@@ -723,6 +796,11 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_notice_merchant_id"))
 
     op.drop_table("notice")
+    with op.batch_alter_table("idempotency_key", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_idempotency_key_merchant_id"))
+        batch_op.drop_index("ix_idempotency_key_age")
+
+    op.drop_table("idempotency_key")
     with op.batch_alter_table("customer", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_customer_merchant_id"))
 
@@ -731,6 +809,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_connection_merchant_id"))
 
     op.drop_table("connection")
+    with op.batch_alter_table("api_token", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_api_token_merchant_id"))
+
+    op.drop_table("api_token")
     op.drop_table("quota")
     op.drop_table("merchant")
     op.drop_table("lease")
