@@ -22,6 +22,7 @@ from rich.table import Table
 
 from benchmarks._machine import described, facts
 from benchmarks._processes import Sandbox, measured, sandbox
+from benchmarks._quota_calls import FORGET_S
 from hub import connections
 from hub.migrate import upgrade
 from hub.settings import Settings
@@ -80,10 +81,12 @@ class Hub:
 
     async def run(self, processes: int, start: float, windows: float) -> dict[str, Any]:
         """Read with so many processes from `start` on, for so many simulated minutes."""
-        self.served.forget_calls()
         seconds = windows * 60 / float(self.env["ESTEIRA_QUOTA_CLOCK_RATE"])
         task = {"connection": self.connection, "ids": self.ids, "start": start, "seconds": seconds}
-        ended = await asyncio.gather(*(measured("_quota_calls", task, self.env) for _ in range(processes)))
+        callers = asyncio.gather(*(measured("_quota_calls", task, self.env) for _ in range(processes)))
+        await asyncio.wait((callers,), timeout=start - FORGET_S / 2 - time.time())
+        self.served.forget_calls()
+        ended = await callers
         totals = self.served.calls()
         if sum(end["calls"] for end in ended) != totals["total"]:
             raise RuntimeError(f"{ended} were counted by the callers, {totals['total']} by the simulator")

@@ -60,6 +60,15 @@ async def raise_notices(session: AsyncSession, merchant_id: str, drafts: Sequenc
     )
 
 
+async def raise_once(session: AsyncSession, merchant_id: str, draft: Draft) -> None:
+    """Raise a notice that is said once and never again, even after the merchant has put it away."""
+    found = await session.execute(
+        select(col(Notice.id)).where(col(Notice.merchant_id) == merchant_id, col(Notice.key) == draft.key)
+    )
+    if found.first() is None:
+        await raise_notices(session, merchant_id, [draft])
+
+
 async def clear_notices(
     session: AsyncSession,
     merchant_id: str,

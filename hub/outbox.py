@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import case, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -11,7 +13,7 @@ from hub.clock import utcnow
 from hub.db import upsert_rows
 from hub.ids import new_id
 from hub.policy import Policy
-from hub.tables import Binding, Connection, OutboxEntry
+from hub.tables import Connection, OutboxEntry, Selection
 from hub.tables.tenancy import ConnectionState
 
 KIND_OF_GROUP = {"data": "product", "pictures": "product", "price": "price", "stock": "stock"}
@@ -52,7 +54,7 @@ async def enqueue(
     """Queue changed records, given as (record id, field group), for each target that takes them; returns how many.
 
     An entry that waits already is one entry still, with a higher version: a burst of changes becomes one send, and a
-    change during a send brings another. With send mode `selected` only what is bound over there follows by itself.
+    change during a send brings another. With send mode `selected` only what the merchant selected is queued.
     """
     now = utcnow()
     rows = {}
@@ -60,8 +62,8 @@ async def enqueue(
         pairs = {(record, KIND_OF_GROUP[group]) for record, group in changed}
         pairs = {(record, kind) for record, kind in pairs if kind in target.kinds}
         if target.selected_only and pairs:
-            bound = await _bound(session, target.connection_id, {record for record, _ in pairs})
-            pairs = {(record, kind) for record, kind in pairs if record in bound}
+            selected = await _selected(session, target.connection_id, {record for record, _ in pairs})
+            pairs = {(record, kind) for record, kind in pairs if record in selected}
         for record, kind in sorted(pairs):
             rows[target.connection_id, kind, record] = {
                 "id": new_id(),
@@ -74,30 +76,155 @@ async def enqueue(
                 "attempts": 0,
                 "not_before": None,
                 "claimed_by": "",
-                "claimed_until": None,
                 "reason": "",
                 "attempt": {},
                 "queued_at": now,
                 "updated_at": now,
             }
     table = OutboxEntry.__table__  # type: ignore[attr-defined]
-    await upsert_rows(
-        session,
-        table,
-        list(rows.values()),
-        key=["connection_id", "kind", "record_id"],
-        update=["state", "attempts", "not_before", "updated_at"],
-        increment=["version"],
-    )
+    key = ["connection_id", "kind", "record_id"]
+    await upsert_rows(session, table, list(rows.values()), key=key, update=["updated_at"], increment=["version"])
+    for connection_id in {target.connection_id for target in wanted_by}:
+        records = {record for connection, _, record in rows if connection == connection_id}
+        # What is being sent, or may have been, is left alone: its end sees the new version and queues it again.
+        await session.execute(
+            update(OutboxEntry)
+            .where(
+                col(OutboxEntry.connection_id) == connection_id,
+                col(OutboxEntry.record_id).in_(records),
+                col(OutboxEntry.kind).in_({kind for _, kind, _ in rows}),
+                col(OutboxEntry.updated_at) == now,
+                col(OutboxEntry.state).in_(["pending", "sent", "failed", "skipped"]),
+            )
+            .values(
+                queued_at=case((col(OutboxEntry.state) == "pending", col(OutboxEntry.queued_at)), else_=now),
+                state="pending",
+                attempts=0,
+                not_before=None,
+            )
+            .execution_options(synchronize_session=False)
+        )
     return len(rows)
 
 
-async def _bound(session: AsyncSession, connection_id: str, records: set[str]) -> set[str]:
+async def _selected(session: AsyncSession, connection_id: str, records: set[str]) -> set[str]:
     found = await session.execute(
-        select(col(Binding.record_id)).where(
-            col(Binding.connection_id) == connection_id,
-            col(Binding.kind) == "product",
-            col(Binding.record_id).in_(records),
+        select(col(Selection.product_id)).where(
+            col(Selection.connection_id) == connection_id, col(Selection.product_id).in_(records)
         )
     )
     return set(found.scalars())
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A claimed entry. A non-empty `attempt` means that an earlier create may have left: look before creating."""
+
+    id: str
+    kind: str
+    record_id: str
+    version: int
+    attempts: int
+    attempt: dict[str, Any]
+    queued_at: datetime
+
+
+async def claim(
+    session: AsyncSession, connection: Connection, kinds: Sequence[str], holder: str, *, limit: int, lag_s: float
+) -> list[Entry]:
+    """Claim due entries for `holder`, oldest first: pending ones, and unknown ones whose wait is over.
+
+    Every due entry of a claimed record comes along, so that a record is sent once and not once a kind. Call it under
+    the path's lease: what another holder has claimed was then left by a sender that died. If that one may have been in
+    the middle of a create (`attempt`), the entry waits `lag_s` first, until a search would show what it made.
+    """
+    now = utcnow()
+    here = (col(OutboxEntry.connection_id) == connection.id, col(OutboxEntry.kind).in_(kinds))
+    left = await session.execute(
+        select(OutboxEntry).where(*here, col(OutboxEntry.state) == "claimed", col(OutboxEntry.claimed_by) != holder)
+    )
+    for entry in left.scalars():
+        entry.state = "unknown" if entry.attempt else "pending"
+        entry.not_before = now + timedelta(seconds=lag_s) if entry.attempt and lag_s else None
+        entry.claimed_by = ""
+    await session.flush()
+    due = (
+        *here,
+        col(OutboxEntry.state).in_(["pending", "unknown"]),
+        or_(col(OutboxEntry.not_before).is_(None), col(OutboxEntry.not_before) <= now),
+    )
+    oldest = select(OutboxEntry).where(*due).order_by(col(OutboxEntry.queued_at), col(OutboxEntry.id)).limit(limit)
+    found = list((await session.execute(oldest)).scalars())
+    siblings = await session.execute(
+        select(OutboxEntry).where(*due, col(OutboxEntry.record_id).in_({entry.record_id for entry in found}))
+    )
+    claimed = {entry.id: entry for entry in (*found, *siblings.scalars())}
+    for entry in claimed.values():
+        entry.state, entry.claimed_by, entry.updated_at = "claimed", holder, now
+    return [
+        Entry(e.id, e.kind, e.record_id, e.version, e.attempts, dict(e.attempt), e.queued_at) for e in claimed.values()
+    ]
+
+
+async def waiting(session: AsyncSession, connection: Connection, kinds: Sequence[str]) -> list[str]:
+    """The records that wait for the connection, oldest first; for a dry run, which claims nothing."""
+    rows = await session.execute(
+        select(col(OutboxEntry.record_id))
+        .where(
+            col(OutboxEntry.connection_id) == connection.id,
+            col(OutboxEntry.kind).in_(kinds),
+            col(OutboxEntry.state).in_(["pending", "unknown", "claimed"]),
+        )
+        .order_by(col(OutboxEntry.queued_at), col(OutboxEntry.id))
+    )
+    return list(dict.fromkeys(rows.scalars()))
+
+
+async def note_attempt(session: AsyncSession, entry: Entry, holder: str, attempt: dict[str, Any]) -> None:
+    """Write down, before a create leaves, what it will have left over there. Raises ClaimLostError."""
+    await _settle(session, entry, holder, state="claimed", attempt=attempt)
+
+
+async def settle(
+    session: AsyncSession,
+    entry: Entry,
+    holder: str,
+    *,
+    state: str,
+    reason: str = "",
+    wait_s: float | None = None,
+    keep_attempt: bool = False,
+) -> None:
+    """End the work on an entry: `sent`, `failed`, `skipped`, `unknown`, or `pending` to be tried again.
+
+    An entry that was queued again meanwhile (its version moved on) goes back to `pending` whatever its end, since what
+    was sent is not the newest any more. Raises ClaimLostError when somebody else has claimed it.
+    """
+    values: dict[str, Any] = {
+        "state": case((col(OutboxEntry.version) == entry.version, state), else_="pending"),
+        "reason": reason[:500],
+        "attempts": entry.attempts + 1 if state in ("pending", "unknown", "failed") else 0,
+        "not_before": utcnow() + timedelta(seconds=wait_s) if wait_s is not None else None,
+        "claimed_by": "",
+    }
+    if not keep_attempt:
+        values["attempt"] = {}
+    if state == "sent":
+        values["sent_at"] = utcnow()
+    await _settle(session, entry, holder, **values)
+
+
+class ClaimLostError(Exception):
+    """The entry was claimed by another sender: this one was silent for too long. Nothing of it is written."""
+
+
+async def _settle(session: AsyncSession, entry: Entry, holder: str, **values: Any) -> None:
+    kept = await session.execute(
+        update(OutboxEntry)
+        .where(col(OutboxEntry.id) == entry.id, col(OutboxEntry.claimed_by) == holder)
+        .values(**values, updated_at=utcnow())
+        .returning(col(OutboxEntry.id))
+        .execution_options(synchronize_session=False)
+    )
+    if kept.first() is None:
+        raise ClaimLostError(f"outbox entry {entry.id} is not claimed by {holder} any more")

@@ -231,8 +231,11 @@ class OrderSink(Protocol):
 
     search_lag_s: float
 
-    async def find_customers(self, document: str) -> list[Found]:
-        """Customers of exactly that CPF or CNPJ. Raises CallFailed."""
+    async def find_customers(self, customer: OutgoingCustomer) -> list[Found]:
+        """Customers of exactly that CPF or CNPJ; a guest without one by our own id, if it was created by us.
+
+        Raises CallFailed.
+        """
 
     async def create_customer(self, customer: OutgoingCustomer) -> str:
         """Create a customer and return its id over there. Raises CallFailed."""

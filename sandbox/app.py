@@ -1,10 +1,15 @@
-"""The sandbox as one ASGI application: vendors under `/tiny/…`, the control API under `/_sandbox/…`."""
+"""The sandbox as one ASGI application: vendors under `/tiny/…`, `/contaazul/…`, control API under `/_sandbox/…`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sandbox.contaazul.control import routes as contaazul_routes
+from sandbox.contaazul.settings import CONTAAZUL_SETTINGS
+from sandbox.contaazul.vendor import OPS as CONTAAZUL_OPS
+from sandbox.contaazul.vendor import PREFIX as CONTAAZUL
+from sandbox.contaazul.vendor import ContaAzul
 from sandbox.core.calllog import CallLog
 from sandbox.core.clock import Clock, iso
 from sandbox.core.control import control_app
@@ -25,7 +30,7 @@ class Start:
     """How a sandbox begins and what a reset returns to.
 
     `size` alone generates that many products; with `olist` it is how many rows are read. `settings` are those
-    of `core.settings` and `tiny.settings`.
+    of `core.settings`, `tiny.settings` and `contaazul.settings`.
     """
 
     plan: str = "evoluir"
@@ -49,23 +54,28 @@ class Sandbox:
     def __init__(self, start: Start) -> None:
         self.start = start
         self.reset(None)
-        self._control = control_app(self, list(tiny_routes(lambda: self.tiny)))
+        self._control = control_app(self, [*tiny_routes(lambda: self.tiny), *contaazul_routes(lambda: self.contaazul)])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer an HTTP request."""
-        if scope["type"] == "http" and scope["path"].startswith("/tiny/"):
+        path = scope["path"] if scope["type"] == "http" else ""
+        if path.startswith("/tiny/"):
             await exchange(self, self.tiny.open, self.edit, scope, receive, send)
+        elif path.startswith(f"{CONTAAZUL}/"):
+            await exchange(self, self.contaazul.open, self.edit, scope, receive, send)
         else:
             await self._control(scope, receive, send)
 
     def reset(self, catalog: str | None) -> None:
         """Forget everything and start over: settings and catalogue of the start, or the named catalogue."""
         self.clock = Clock(rate=self.start.clock_rate)
-        self.settings = Settings({**CORE_SETTINGS, **TINY_SETTINGS}, self.start.settings)
+        self.settings = Settings({**CORE_SETTINGS, **TINY_SETTINGS, **CONTAAZUL_SETTINGS}, self.start.settings)
         self.log = CallLog()
         self.faults = Faults()
         self.clear_scripts()
         self.tiny = Tiny(self.clock, self.settings)
+        self.contaazul = ContaAzul(self.clock, self.settings)
+        self.contaazul.create_account(DEMO, {})
         demo = self.tiny.create_account(DEMO, {"plan": find_plan(self.start.plan).name})
         self.tiny.seed(demo, self.start.catalogue() if catalog is None else {"catalog": catalog})
 
@@ -73,6 +83,8 @@ class Sandbox:
         """Do one step of a script: push the clock, or a merchant's edit."""
         if step["op"] == "advance":
             self.clock.advance(float(step.get("seconds", 0)))
+        elif step["op"] in CONTAAZUL_OPS:
+            self.contaazul.edit(step, account)
         else:
             self.tiny.edit(step, account)
 
@@ -82,7 +94,7 @@ class Sandbox:
 
     def clear_scripts(self) -> None:
         """Forget the scripts, done and waiting."""
-        self.scripts = Scripts((*EDITS, "advance"))
+        self.scripts = Scripts((*EDITS, *CONTAAZUL_OPS, "advance"))
 
     def settings_changed(self) -> None:
         """Hand changed settings on to the vendors."""
@@ -93,7 +105,10 @@ class Sandbox:
         return {
             "now": iso(self.clock.now()),
             "clock_rate": self.clock.rate,
-            "vendors": {"tiny": {n: len(a.store.products) for n, a in self.tiny.accounts.items()}},
+            "vendors": {
+                "tiny": {n: len(a.store.products) for n, a in self.tiny.accounts.items()},
+            },
+            "contaazul": {n: a.counts() for n, a in self.contaazul.accounts.items()},
             "calls": self.log.arrived,
             "faults": len(self.faults.planted),
             "scripts": len(self.scripts.all),

@@ -63,7 +63,6 @@ class OutboxEntry(SQLModel, table=True):
     attempts: int = 0
     not_before: datetime | None = moment_()
     claimed_by: str = Field(default="", max_length=120)
-    claimed_until: datetime | None = moment_()
     reason: str = Field(default="", max_length=500)
     attempt: dict[str, Any] = json_()
     """What the send under way may have left over there: written before the call, read when its answer was lost."""

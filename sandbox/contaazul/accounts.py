@@ -138,6 +138,16 @@ class Account:
         }  # fmt: skip
         return ".".join((_segment(orjson.dumps(head)), _segment(orjson.dumps(body)), self.secret("signature")))
 
+    def counts(self) -> dict[str, int]:
+        """Return how much the account holds; deleted sales do not count."""
+        store = self.store
+        return {
+            "products": len(store.products.rows),
+            "people": len(store.people.rows),
+            "sales": sum(not sale.deleted for sale in store.sales.rows.values()),
+            "invoices": len(store.invoices),
+        }
+
     def as_dict(self) -> dict[str, Any]:
         """Return the account for the control API, credentials included: they open nothing real."""
         store = self.store
@@ -149,10 +159,7 @@ class Account:
             "calls_refused": self.quota.refused,
             "calls_in_last_second": self.quota.second.used(now),
             "calls_in_last_minute": self.quota.minute.used(now),
-            "products": len(store.products.rows),
-            "people": len(store.people.rows),
-            "sales": sum(not sale.deleted for sale in store.sales.rows.values()),
-            "invoices": len(store.invoices),
+            **self.counts(),
             "waiting_invoices": len(store.waiting),
             "lookups": {
                 "categorias": store.lookups.categories, "contas_financeiras": store.lookups.banks,

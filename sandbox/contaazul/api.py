@@ -170,7 +170,9 @@ class ApiCall:
         """Return numbers as text and lists as objects."""
         if not reply.body or not reply.media.startswith("application/json"):
             return reply
-        return Reply(reply.status, orjson.dumps(_twist(orjson.loads(reply.body))), reply.media, reply.headers, reply.code)
+        return Reply(
+            reply.status, orjson.dumps(_twist(orjson.loads(reply.body))), reply.media, reply.headers, reply.code
+        )
 
     def json(self) -> dict[str, Any]:
         """Return the JSON object of the body; Refused(400) when it is none."""

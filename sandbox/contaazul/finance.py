@@ -69,7 +69,9 @@ def list_accounts(call: ApiCall) -> dict[str, Any]:
 def get_balance(call: ApiCall) -> dict[str, Any]:
     """GET /v1/conta-financeira/{id}/saldo-atual: what was paid into it."""
     if not is_uuid(call.item):
-        text = f"O valor '{call.item}' fornecido no parâmetro 'id_conta_financeira' não é um identificador (uuid) válido."
+        text = (
+            f"O valor '{call.item}' fornecido no parâmetro 'id_conta_financeira' não é um identificador (uuid) válido."
+        )
         raise Refused(400, text)
     if call.item.lower() not in {b["id"] for b in call.store.lookups.banks}:
         raise Refused(404, "Conta financeira não encontrada.")
@@ -90,7 +92,9 @@ def list_cost_centres(call: ApiCall) -> dict[str, Any]:
         for c in call.store.lookups.cost_centres
         if c["ativo"] in wanted and (text in c["nome"].casefold() or text in (c["codigo"] or "").casefold())
     ]
-    rows = _ordered(rows, rising if rising in ("nome", "codigo") else "", falling if falling in ("nome", "codigo") else "")
+    rows = _ordered(
+        rows, rising if rising in ("nome", "codigo") else "", falling if falling in ("nome", "codigo") else ""
+    )
     body = {"itens_totais": call.total(len(rows)), "items": call.rows(paged(rows, page, size))}
     return {**body, "totais": _totals(rows)}
 
@@ -106,8 +110,8 @@ def create_cost_centre(call: ApiCall) -> dict[str, Any]:
 
 def list_installments(call: ApiCall) -> Answer:
     """GET /v1/financeiro/eventos-financeiros/{id_evento}/parcelas of a sale's receivable."""
-    sale = next((s for s in call.store.sales.rows.values() if s.event_id == call.item.lower()), None)
-    if sale is None:
+    sale = call.store.sales.rows.get(call.store.sale_of.get(call.item.lower(), ""))
+    if sale is None or sale.event_id != call.item.lower():
         raise Refused(404, "Evento financeiro não encontrado.")
     return Answer([_installment(call, sale, row) for row in sale.payment["parcelas"]])
 
@@ -137,11 +141,11 @@ def list_payments(call: ApiCall) -> Answer:
 
 def _find_installment(call: ApiCall) -> dict[str, Any]:
     wanted = call.uuid()
-    for sale in call.store.sales.rows.values():
-        if sale.event_id is not None:
-            for row in sale.payment["parcelas"]:
-                if row["id"] == wanted:
-                    return dict(row)
+    sale = call.store.sales.rows.get(call.store.sale_of.get(wanted, ""))
+    if sale is not None and sale.event_id is not None:
+        for row in sale.payment["parcelas"]:
+            if row["id"] == wanted:
+                return dict(row)
     raise Refused(404, "Parcela não encontrada.")
 
 

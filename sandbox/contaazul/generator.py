@@ -38,7 +38,11 @@ def product(number: int, chance: random.Random) -> dict[str, Any]:
         "descricao": "Produto inventado para testes.",
         "unidade_medida": {"id": 10_802},
         "fiscal": {"ncm": {"id": 1_000_000 + 69_120_000}, "origem": "NACIONAL"},
-        "estoque": {"valor_venda": price, "custo_medio": round(price * 0.6, 2), "estoque_disponivel": chance.randint(0, 200)},
+        "estoque": {
+            "valor_venda": price,
+            "custo_medio": round(price * 0.6, 2),
+            "estoque_disponivel": chance.randint(0, 200),
+        },
         "pesos_dimensoes": {"peso_bruto": 0.5, "peso_liquido": 0.45},
     }
 

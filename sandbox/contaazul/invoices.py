@@ -40,9 +40,8 @@ def list_invoices(call: ApiCall) -> dict[str, Any]:
     assert window is not None
     found = [
         note
-        for note in call.store.invoices
-        if window[0] <= local_day(note.issued_at) <= window[1]
-        and (not sale_id or note.sale_id == sale_id.lower())
+        for note in (call.store.notes.get(sale_id.lower(), []) if sale_id else call.store.invoices)
+        if window[0] <= note.day <= window[1]
         and (not number or note.numero == int(number))
         and (not document_text or note.client_document == document_text)
     ]
@@ -53,7 +52,7 @@ def list_invoices(call: ApiCall) -> dict[str, Any]:
 
 def get_invoice(call: ApiCall) -> Answer:
     """GET /v1/notas-fiscais/{chave}: XML, or a ZIP of a corrected note, always as octet-stream (§7.2)."""
-    note = next((n for n in call.store.invoices if n.chave == call.item), None)
+    note = call.store.by_key.get(call.item)
     shown = (*LISTED, "CANCELADA") if call.settings.contaazul_cancelled_by_key == "xml" else LISTED
     if note is None or note.status not in shown:
         raise Refused(404, _NOT_FOUND)
@@ -71,7 +70,7 @@ def issue_due(account: Account, now: float) -> None:
         if not still:
             # Approved again later, it waits anew.
             sale.queued = False
-        elif settings.contaazul_auto_invoice and not any(n.sale_id == sale_id for n in store.invoices):
+        elif settings.contaazul_auto_invoice and sale_id not in store.notes:
             issue(account, sale, approved_at + settings.contaazul_invoice_delay_s)
 
 
@@ -101,10 +100,11 @@ def issue(account: Account, sale: Sale, at: float, outcome: str = "EMITIDA", tes
         test=in_test,
         protocol=protocol(draft),
         xml=document(draft, key) if outcome == "EMITIDA" else b"",
+        day=local_day(at),
     )
-    store.invoices.append(note)
+    store.add_invoice(note)
     if outcome == "EMITIDA" and sale.situacao in APPROVED:
-        store.edit_sale(sale, situacao="FATURADO")
+        store.edit_sale(sale, at=at, situacao="FATURADO")
     return note
 
 
@@ -189,4 +189,3 @@ def _products(store: "Store", sale: Sale) -> tuple[tuple[str, str, str, str], ..
         code = "00000000" if ncm is None else ncm["codigo"]
         rows.append((line["sku"], gtin, code, "UN" if unit is None else unit["abreviacao"].upper()))
     return tuple(rows)
-

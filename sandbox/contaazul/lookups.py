@@ -48,7 +48,8 @@ class Lookups:
         ]
         self.brands = [{"id": self.uuid("marca", name), "nome": name} for name in ("Barro Vivo", "Costura Boa")]
         self.shop_categories = [
-            {"id": self.uuid("loja", name), "descricao": name, "subcategorias": []} for name in ("Decoração", "Vestuário")
+            {"id": self.uuid("loja", name), "descricao": name, "subcategorias": []}
+            for name in ("Decoração", "Vestuário")
         ]
         self.categories = [self._category(*row) for row in _CATEGORIES]
         self.banks = [self._bank(*row) for row in _BANKS]

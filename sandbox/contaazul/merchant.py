@@ -60,8 +60,7 @@ class Merchant:
         if step.get("chave"):
             found = [n for n in self.store.invoices if n.chave == step["chave"]]
         else:
-            sale = self.sale(step)
-            found = [n for n in self.store.invoices if n.sale_id == sale.id]
+            found = self.store.notes.get(self.sale(step).id, [])
         if not found:
             raise LookupError(f"account {self.account.name} has no such invoice")
         return found[-1]

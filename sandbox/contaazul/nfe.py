@@ -21,11 +21,11 @@ _PAYMENTS = {
     "TRANSFERENCIA_BANCARIA": "18", "CARTEIRA_DIGITAL": "18", "PROGRAMA_FIDELIDADE": "19", "SEM_PAGAMENTO": "90",
 }  # fmt: skip
 _USE = (
-    "A Carta de Correcao e disciplinada pelo paragrafo 1o-A do art. 7o do Convenio S/N, de 15 de dezembro de 1970 e pode "
-    "ser utilizada para regularizacao de erro ocorrido na emissao de documento fiscal, desde que o erro nao esteja "
-    "relacionado com: I - as variaveis que determinam o valor do imposto tais como: base de calculo, aliquota, "
-    "diferenca de preco, quantidade, valor da operacao ou da prestacao; II - a correcao de dados cadastrais que implique "
-    "mudanca do remetente ou do destinatario; III - a data de emissao ou de saida."
+    "A Carta de Correcao e disciplinada pelo paragrafo 1o-A do art. 7o do Convenio S/N, de 15 de dezembro de 1970 e "
+    "pode ser utilizada para regularizacao de erro ocorrido na emissao de documento fiscal, desde que o erro nao "
+    "esteja relacionado com: I - as variaveis que determinam o valor do imposto tais como: base de calculo, aliquota, "
+    "diferenca de preco, quantidade, valor da operacao ou da prestacao; II - a correcao de dados cadastrais que "
+    "implique mudanca do remetente ou do destinatario; III - a data de emissao ou de saida."
 )
 
 
@@ -81,7 +81,8 @@ def document(draft: Draft, key: str) -> bytes:
         f'<nfeProc versao="4.00" xmlns="{NAMESPACE}"><NFe xmlns="{NAMESPACE}">{inner}{_signature(key, digest)}</NFe>'
         f'<protNFe versao="4.00"><infProt><tpAmb>{_environment(draft)}</tpAmb><verAplic>SANDBOX</verAplic>'
         f"<chNFe>{key}</chNFe><dhRecbto>{_moment(draft.issued_at + 3)}</dhRecbto><nProt>{protocol(draft)}</nProt>"
-        f"<digVal>{digest}</digVal><cStat>100</cStat><xMotivo>Autorizado o uso da NF-e</xMotivo></infProt></protNFe></nfeProc>"
+        f"<digVal>{digest}</digVal><cStat>100</cStat><xMotivo>Autorizado o uso da NF-e</xMotivo></infProt></protNFe>"
+        "</nfeProc>"
     )
     return text.encode()
 
@@ -100,8 +101,8 @@ def correction(key: str, issuer: Issuer, test: bool, sequence: int, text: str, a
         f'<retEvento versao="1.00"><infEvento><tpAmb>{environment}</tpAmb><verAplic>SANDBOX</verAplic>'
         f"<cOrgao>{issuer.uf_code}</cOrgao><cStat>135</cStat><xMotivo>Evento registrado e vinculado a NF-e</xMotivo>"
         f"<chNFe>{key}</chNFe><tpEvento>110110</tpEvento><nSeqEvento>{sequence}</nSeqEvento>"
-        f"<dhRegEvento>{_moment(at + 2)}</dhRegEvento><nProt>{issuer.uf_code:03d}{sequence:012d}</nProt></infEvento></retEvento>"
-        "</procEventoNFe>"
+        f"<dhRegEvento>{_moment(at + 2)}</dhRegEvento><nProt>{issuer.uf_code:03d}{sequence:012d}</nProt></infEvento>"
+        "</retEvento></procEventoNFe>"
     )
     return body.encode()
 
@@ -123,10 +124,10 @@ def _inf_nfe(draft: Draft, key: str) -> str:
 def _ide(draft: Draft, key: str) -> str:
     inside = (draft.client["endereco"].get("estado") or draft.issuer.uf) == draft.issuer.uf
     return (
-        f"<ide><cUF>{draft.issuer.uf_code}</cUF><cNF>{key[35:43]}</cNF><natOp>Venda de mercadoria</natOp><mod>{MODEL}</mod>"
-        f"<serie>{SERIES}</serie><nNF>{draft.number}</nNF><dhEmi>{_moment(draft.issued_at)}</dhEmi><tpNF>1</tpNF>"
-        f"<idDest>{1 if inside else 2}</idDest><cMunFG>4205407</cMunFG><tpImp>1</tpImp><tpEmis>1</tpEmis><cDV>{key[43]}</cDV>"
-        f"<tpAmb>{_environment(draft)}</tpAmb><finNFe>1</finNFe><indFinal>1</indFinal><indPres>2</indPres>"
+        f"<ide><cUF>{draft.issuer.uf_code}</cUF><cNF>{key[35:43]}</cNF><natOp>Venda de mercadoria</natOp>"
+        f"<mod>{MODEL}</mod><serie>{SERIES}</serie><nNF>{draft.number}</nNF><dhEmi>{_moment(draft.issued_at)}</dhEmi><tpNF>1</tpNF>"
+        f"<idDest>{1 if inside else 2}</idDest><cMunFG>4205407</cMunFG><tpImp>1</tpImp><tpEmis>1</tpEmis>"
+        f"<cDV>{key[43]}</cDV><tpAmb>{_environment(draft)}</tpAmb><finNFe>1</finNFe><indFinal>1</indFinal><indPres>2</indPres>"
         "<procEmi>0</procEmi><verProc>SANDBOX</verProc></ide>"
     )
 
@@ -166,7 +167,9 @@ def _line(draft: Draft, at: int, freight: Decimal, discount: Decimal) -> str:
     sku, gtin, ncm, unit = draft.products[at]
     worth = line_total(row)
     quantity, price = Decimal(str(row["quantidade"])), Decimal(str(row["valor"]))
-    extra = (f"<vFrete>{freight:.2f}</vFrete>" if freight else "") + (f"<vDesc>{discount:.2f}</vDesc>" if discount else "")
+    extra = (f"<vFrete>{freight:.2f}</vFrete>" if freight else "") + (
+        f"<vDesc>{discount:.2f}</vDesc>" if discount else ""
+    )
     base = worth - discount
     return (
         f'<det nItem="{at + 1}"><prod><cProd>{escape(sku or row["id_item"][:8])}</cProd><cEAN>{gtin}</cEAN>'
@@ -186,8 +189,7 @@ def _total(draft: Draft) -> str:
     sale = draft.sale
     worth, freight, discount = sale.gross, money(sale.freight), sale.discount_value
     zeros = "".join(
-        f"<{tag}>0.00</{tag}>"
-        for tag in ("vBC", "vICMS", "vICMSDeson", "vFCP", "vBCST", "vST", "vFCPST", "vFCPSTRet")
+        f"<{tag}>0.00</{tag}>" for tag in ("vBC", "vICMS", "vICMSDeson", "vFCP", "vBCST", "vST", "vFCPST", "vFCPSTRet")
     )
     return (
         f"<total><ICMSTot>{zeros}<vProd>{worth:.2f}</vProd><vFrete>{freight:.2f}</vFrete><vSeg>0.00</vSeg>"

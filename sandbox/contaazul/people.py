@@ -157,9 +157,7 @@ def delete_people(call: ApiCall) -> None:
         call.store.people.remove(person)
 
 
-def build(
-    store: Store, body: Mapping[str, Any], *, refuse_duplicates: bool = False, origem: str = "API"
-) -> Person:
+def build(store: Store, body: Mapping[str, Any], *, refuse_duplicates: bool = False, origem: str = "API") -> Person:
     """Add a person from a body of POST /v1/pessoas; Refused when it is wrong."""
     check(body, _CREATE)
     if not body["nome"].strip():
@@ -284,5 +282,3 @@ def _switch(call: ApiCall, active: bool) -> dict[str, Any]:
     ids = [person.id for person in people]
     # The bucket that has nothing in it is null (§5.4).
     return {"todos": ids, "ativos": ids if active else None, "inativos": None if active else ids}
-
-

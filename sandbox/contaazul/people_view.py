@@ -67,7 +67,8 @@ def detail(person: Person) -> dict[str, Any]:
         "outros_contatos": fields.get("outros_contatos") or [],
         "perfis": fields.get("perfis") or [],
         "pessoas_legado": [
-            {"id": person.id_legado, "uuid": person.uuid_legado, "perfil": _LEGACY[profile]} for profile in person.profiles
+            {"id": person.id_legado, "uuid": person.uuid_legado, "perfil": _LEGACY[profile]}
+            for profile in person.profiles
         ],
     }
 

@@ -33,12 +33,14 @@ CREATE = {
         "origem": Field("text", choices=ORIGINS), "tipo_produto": Field("text", choices=KINDS),
         "ncm": _REF, "cest": _REF, "unidade_medida": _REF}),
     "pesos_dimensoes": Field("object", fields={
-        **dict.fromkeys(("altura", "largura", "profundidade", "peso_bruto", "peso_liquido"), _NUMBER), "volumes": _INT}),
+        **dict.fromkeys(("altura", "largura", "profundidade", "peso_bruto", "peso_liquido"), _NUMBER),
+        "volumes": _INT}),
     "ecommerce": Field("object", fields={
         "condicao": Field("text", choices=("NOVO", "USADO")), "integracao_ativa": _BOOL, "marca": _TEXT_REF,
         "categoria_ecommerce": _TEXT_REF, "titulo_seo": _TEXT, "url_seo": _TEXT, "descricao_seo": _TEXT,
         "descricao_adicional": _TEXT}),
-    "detalhe_kit": Field("object", fields={"valor_venda": _NUMBER, "itens": Field("list", required=True, filled=True, fields={
+    "detalhe_kit": Field("object", fields={
+        "valor_venda": _NUMBER, "itens": Field("list", required=True, filled=True, fields={
         "id_produto": Field("uuid", required=True), "quantidade": Field("number", required=True, above_zero=True),
         "valor_unitario": _NUMBER, "valor_total": _NUMBER})}),
     "variacao": Field("object", fields={

@@ -165,6 +165,8 @@ class Invoice:
     test: bool
     protocol: str
     xml: bytes
+    #: The day of issue in São Paulo.
+    day: str
     events: tuple[bytes, ...] = ()
 
 

@@ -87,11 +87,11 @@ class Register(Generic[R]):
                 yield waiting[0].seen
 
     def _file(self, row: R) -> None:
-        for key in row.keys():
+        for key in tuple(row.keys()):
             self._index.setdefault(key, {})[row.id] = None
 
     def _unfile(self, row: R) -> None:
-        for key in row.keys():
+        for key in tuple(row.keys()):
             ids = self._index.get(key, {})
             ids.pop(row.id, None)
             if not ids:

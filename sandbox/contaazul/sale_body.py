@@ -118,7 +118,9 @@ def _check_rest(store: Store, settings: Settings, body: Mapping[str, Any], sale:
     _check_money(settings, body)
     if store.number_taken(body["numero"], sale):
         following = store.next_number()
-        raise Refused(400, f"Já existe uma venda com o número {body['numero']}. O próximo número disponível é {following}.")
+        raise Refused(
+            400, f"Já existe uma venda com o número {body['numero']}. O próximo número disponível é {following}."
+        )
 
 
 def _check_money(settings: Settings, body: Mapping[str, Any]) -> None:

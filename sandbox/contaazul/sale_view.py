@@ -129,7 +129,7 @@ def stored(store: Store, sale: Sale) -> dict[str, Any]:
         "total": float(sale.total),
         "criado_em": local_millis(sale.created_at),
         "data_alteracao": local_millis(sale.changed_at),
-        "chaves_nfe": [i.chave for i in store.invoices if i.sale_id == sale.id],
+        "chaves_nfe": [note.chave for note in store.notes.get(sale.id, ())],
     }
 
 
@@ -183,5 +183,3 @@ def _pendency(sale: Sale) -> dict[str, str]:
     if sale.situacao == "APROVADO" and not sale.deleted:
         return {"nome": "AGUARDANDO_GERACAO_NOTA_FISCAL", "descricao": "Aguardando geração da nota fiscal"}
     return {"nome": "NENHUMA", "descricao": "Nenhuma"}
-
-

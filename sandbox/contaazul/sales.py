@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sandbox.contaazul.api import ApiCall, Answer, paged
+from sandbox.contaazul.api import Answer, ApiCall, paged
 from sandbox.contaazul.checks import UUID_TEXT, Refused, is_uuid
 from sandbox.contaazul.records import Sale
 from sandbox.contaazul.sale_body import check_create, check_update, values

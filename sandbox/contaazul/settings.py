@@ -15,9 +15,10 @@ CONTAAZUL_SETTINGS = {
         "alternate", "whether a 429 carries Retry-After (§3.2, §12)", ("alternate", "always", "never")
     ),
     "contaazul_empty_lists": Spec(
-        "null", "an empty list: null (but [] of invoices), as observed (null of people only), or []",
+        "null",
+        "an empty list: null (but [] of invoices), as observed (null of people only), or []",
         ("null", "observed", "empty"),
-    ),  # fmt: skip
+    ),
     "contaazul_wrong_totals": Spec(False, "every total is 3 too high; the one of invoices always overstates (§7.1)"),
     "contaazul_created_status": Spec("200", "status of created products and people, not known (§13)", ("200", "201")),
     "contaazul_sale_errors": Spec(

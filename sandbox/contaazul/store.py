@@ -29,6 +29,10 @@ class Store:
         self.people: Register[Person] = Register(self.clock, self._lag)
         self.sales: Register[Sale] = Register(self.clock, self._lag)
         self.invoices: list[Invoice] = []
+        self.notes: dict[str, list[Invoice]] = {}
+        self.by_key: dict[str, Invoice] = {}
+        #: receivable or instalment → id of its sale.
+        self.sale_of: dict[str, str] = {}
         self.payments: dict[str, list[dict[str, Any]]] = {}
         #: (moment of approval, sale id) in the order of approval.
         self.waiting: deque[tuple[float, str]] = deque()
@@ -75,9 +79,16 @@ class Store:
         self.settle_sale(sale)
         return sale
 
-    def edit_sale(self, sale: Sale, **values: Any) -> None:
-        """Edit a sale: its version grows, its date of alteration is now."""
-        self.sales.edit(sale, **values, versao=sale.versao + 1, changed_at=self.clock.now())
+    def add_invoice(self, note: Invoice) -> None:
+        """Add an invoice of a sale."""
+        self.invoices.append(note)
+        self.notes.setdefault(note.sale_id, []).append(note)
+        self.by_key[note.chave] = note
+
+    def edit_sale(self, sale: Sale, at: float | None = None, **values: Any) -> None:
+        """Edit a sale: its version grows, its date of alteration is now, or `at`."""
+        moment = self.clock.now() if at is None else max(at, sale.changed_at)
+        self.sales.edit(sale, **values, versao=sale.versao + 1, changed_at=moment)
         self._highest = None
         self.settle_sale(sale)
 
@@ -138,6 +149,8 @@ class Store:
             sale.event_id = None
         elif sale.event_id is None:
             sale.event_id = self.uuid("evento")
+        if sale.event_id is not None:
+            self.sale_of.update(dict.fromkeys((sale.event_id, *(p["id"] for p in sale.payment["parcelas"])), sale.id))
         if approved and not sale.queued:
             sale.queued = True
             self.waiting.append((self.clock.now(), sale.id))

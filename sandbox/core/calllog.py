@@ -47,10 +47,11 @@ class CallLog:
         self._windows: dict[str, SlidingWindow] = {}
         self._busiest: Counter[str] = Counter()
 
-    def begin(self, account: str | None, operation: str, at: float, counted: bool) -> int:
+    def begin(self, account: str | None, operation: str, at: float, counted: bool, window: str | None = None) -> int:
         """Note a call's arrival at `at` (sandbox seconds) and return its index.
 
-        `counted` calls are those a vendor's quota is about; they make `max_in_any_60s`.
+        `counted` calls are those a vendor's quota is about; they make `max_in_any_60s` of `window` (the account
+        unless a vendor tells its accounts from another vendor's of the same name).
         """
         self.arrived += 1
         self.in_flight += 1
@@ -58,10 +59,11 @@ class CallLog:
         self.by_operation[operation] += 1
         self.first_at = at if self.first_at is None else self.first_at
         self.last_at = at
-        if counted and account is not None:
-            window = self._windows.setdefault(account, SlidingWindow())
-            window.add(at)
-            self._busiest[account] = max(self._busiest[account], window.used(at))
+        name = window or account
+        if counted and name is not None:
+            calls = self._windows.setdefault(name, SlidingWindow())
+            calls.add(at)
+            self._busiest[name] = max(self._busiest[name], calls.used(at))
         return self.arrived
 
     def end(self, entry: Entry) -> None:

@@ -125,7 +125,7 @@ async def exchange(
     call = open_call(request)
     log, at = world.log, world.clock.now()
     where = (call.account, call.operation, call.concrete)
-    index = log.begin(call.account, call.operation, at, call.counted)
+    index = log.begin(call.account, call.operation, at, call.counted, getattr(call, "window", None))
     reply: Reply | None = None
     fault = None
     try:

@@ -95,6 +95,18 @@ class Shop:
         """Pull the balances; the run must end as `outcome` says."""
         return await self._run("pull-stock", StockSource, flows.pull_stock.pull_one, dry_run, outcome)
 
+    async def pull_all(self) -> list[Summary]:
+        """Pull the products of every connection that is due, as the schedule does."""
+        return await run_path(
+            "pull-catalog",
+            CatalogSource,
+            flows.pull_catalog.pull_one,
+            None,
+            wanted=lambda _: True,
+            dry_run=False,
+            db=self.db,
+        )
+
     async def connection(self) -> Connection:
         """The connection as it stands."""
         async with self.db.read() as session:
@@ -238,7 +250,8 @@ class Shop:
             return {
                 "products": told,
                 "quarantined": {
-                    q.external_id: q.problems for q in await all_of(Quarantined, col(Quarantined.connection_id) == self.id)
+                    q.external_id: q.problems
+                    for q in await all_of(Quarantined, col(Quarantined.connection_id) == self.id)
                 },
                 "notices": {n.key: (n.code, n.params) for n in await standing_notices(session, merchant)},
                 "worklist": {stream: sorted(ids) for stream, ids in worklist.items()},
@@ -312,5 +325,3 @@ def differing(before: dict[str, Any], after: dict[str, Any]) -> dict[str, set[st
 
 def _shown(value: Any) -> Any:
     return plain(value) if isinstance(value, Decimal) else value
-
-

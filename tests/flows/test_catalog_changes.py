@@ -373,9 +373,7 @@ async def test_a_parent_that_is_restored_brings_its_variations_back(family: Shop
 async def test_a_kit_whose_component_comes_later_is_closed_then(shop: Shop, clock: Clock) -> None:
     shop.seed(catalog="empty")
     part = shop.create(codigo="PARTE", nome="Parte", preco=-5)
-    kit = shop.create(
-        codigo="KIT", nome="Kit", preco=9, classe_produto="K", kit=[{"codigo": "PARTE", "quantidade": 2}]
-    )
+    kit = shop.create(codigo="KIT", nome="Kit", preco=9, classe_produto="K", kit=[{"codigo": "PARTE", "quantidade": 2}])
     await shop.pull_catalog()
     assert (await shop.products())[kit]["kit"] == [(0, part, None, "2")]
     shop.edit(part, preco=5)

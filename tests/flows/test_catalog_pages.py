@@ -50,9 +50,7 @@ async def test_a_first_pull_is_right_whatever_moves_between_its_pages(shop: Shop
     assert not (await shop.state())["notices"]
 
 
-async def test_a_listing_that_moves_loses_nothing_and_deactivates_nobody(
-    hub_db: Database, sandbox: Sandbox
-) -> None:
+async def test_a_listing_that_moves_loses_nothing_and_deactivates_nobody(hub_db: Database, sandbox: Sandbox) -> None:
     shop = await Shop.connect(hub_db, sandbox, "tiny_v2")
     shop.seed(catalog="generated", size=205)
     await shop.pull_catalog()
@@ -96,7 +94,11 @@ async def test_many_products_edited_in_one_second_are_all_found_though_the_pages
     clock.advance(minutes=30)
     await v3.pull_catalog()
     found, truth = await v3.products(), expected("tiny_v3", sandbox.products())
-    wrong = [product["codigo"] for product in listed if (key := str(product["id"])) in truth and flat(found[key]) != truth[key]]
+    wrong = [
+        product["codigo"]
+        for product in listed
+        if (key := str(product["id"])) in truth and flat(found[key]) != truth[key]
+    ]
     assert wrong == []
 
 

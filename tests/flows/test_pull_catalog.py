@@ -158,8 +158,16 @@ EDITS: list[tuple[dict[str, Any], set[str], set[str]]] = [
 ]
 """What the merchant edits, what must differ afterwards, and the tables that may be written for it."""
 UNLISTED: list[tuple[dict[str, Any], set[str], set[str]]] = [
-    ({"anexos": ["https://imagens.loja-exemplo.example/nova.jpg"]}, {"pictures", "pictures_hash"}, {"product", "picture"}),
-    ({"descricao_complementar": "<b>Nova</b>"}, {"description", "data_hash"}, {"product", "kit_item", "related_product"}),
+    (
+        {"anexos": ["https://imagens.loja-exemplo.example/nova.jpg"]},
+        {"pictures", "pictures_hash"},
+        {"product", "picture"},
+    ),
+    (
+        {"descricao_complementar": "<b>Nova</b>"},
+        {"description", "data_hash"},
+        {"product", "kit_item", "related_product"},
+    ),
     ({"ncm": "7013.49.00"}, {"ncm", "data_hash"}, {"product", "kit_item", "related_product"}),
     ({"peso_bruto": 1.234}, {"weight_gross", "data_hash"}, {"product", "kit_item", "related_product"}),
 ]
@@ -282,7 +290,9 @@ async def test_a_dry_run_shows_what_the_next_run_writes_and_loses_nothing_of_lis
         twice = await mode.pull_catalog(dry_run=True)
     assert not tables & {*BUSINESS, "binding", "quarantined", "notice", "run_report"}
     assert (await mode.state())["products"] == before["products"]
-    assert {(c.op, c.external_id, c.groups) for c in dry.changes} == {(c.op, c.external_id, c.groups) for c in twice.changes}
+    assert {(c.op, c.external_id, c.groups) for c in dry.changes} == {
+        (c.op, c.external_id, c.groups) for c in twice.changes
+    }
 
     await mode.pull_catalog()
     after = await mode.state()

@@ -87,9 +87,7 @@ async def test_a_list_whose_answer_got_lost_costs_a_whole_reading_and_no_change(
 
 
 @pytest.mark.parametrize("fault", ["error_500", "over_quota", "answer_lost"])
-async def test_a_fault_after_the_list_was_told_costs_no_whole_reading(
-    v2: Shop, sandbox: Sandbox, fault: str
-) -> None:
+async def test_a_fault_after_the_list_was_told_costs_no_whole_reading(v2: Shop, sandbox: Sandbox, fault: str) -> None:
     v2.seed(catalog="generated", size=12)
     await v2.pull_catalog()
     keys = edit_many(v2, 3)
@@ -170,9 +168,7 @@ async def test_an_account_that_is_shut_out_of_everything_keeps_its_lists(v2: Sho
     assert not (await v2.state())["notices"]
 
 
-async def test_another_integration_keeps_the_lists_where_the_policy_says_so(
-    hub_db: Database, sandbox: Sandbox
-) -> None:
+async def test_another_integration_keeps_the_lists_where_the_policy_says_so(hub_db: Database, sandbox: Sandbox) -> None:
     shop = await Shop.connect(
         hub_db, sandbox, "tiny_v2", policy=free(update_lists="never"), features={"update_lists": True}
     )

@@ -50,9 +50,7 @@ def _product(kind: str, told: dict[str, Any], parent: dict[str, Any] | None) -> 
             "promotional_price": _number(told["preco_promocional"]) if told["preco_promocional"] else None,
             "cost_price": _number(told["preco_custo"]) if told["preco_custo"] else None,
         },
-        "pictures": []
-        if v3 and variation
-        else list(enumerate([*told["anexos"], *told.get("imagens_externas", [])])),
+        "pictures": [] if v3 and variation else list(enumerate([*told["anexos"], *told.get("imagens_externas", [])])),
         "kit": [(at, str(key), str(key), _number(much)) for at, (key, much) in enumerate(told.get("kit", []))],
         "related": [],
         "stock": {},

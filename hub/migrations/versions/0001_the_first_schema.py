@@ -352,7 +352,6 @@ def upgrade() -> None:
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("not_before", Moment(), nullable=True),
         sa.Column("claimed_by", sa.String(length=120), nullable=False),
-        sa.Column("claimed_until", Moment(), nullable=True),
         sa.Column("reason", sa.String(length=500), nullable=False),
         sa.Column("attempt", Json, nullable=False),
         sa.Column("queued_at", Moment(), nullable=False),

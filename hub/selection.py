@@ -1,0 +1,109 @@
+"""Which products a connection with send mode `selected` is to get."""
+
+from collections.abc import Collection
+
+from sqlalchemy import delete, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from hub import outbox
+from hub.clock import utcnow
+from hub.db import upsert_rows
+from hub.tables import Binding, Connection, OutboxEntry, Product, Selection
+
+
+class UnknownSkuError(LookupError):
+    """A SKU that no product of the merchant has."""
+
+
+async def select_products(session: AsyncSession, connection: Connection, skus: Collection[str] | None) -> int:
+    """Select products by SKU (None: every one that can be sold) and queue them; returns how many are new.
+
+    The parent of variations stands for all of its variations: it cannot be sold itself. Raises UnknownSkuError, and
+    then nothing was selected.
+    """
+    wanted = await _sellable(session, connection, skus)
+    before = set(
+        (
+            await session.execute(
+                select(col(Selection.product_id)).where(col(Selection.connection_id) == connection.id)
+            )
+        ).scalars()
+    )
+    new = sorted(wanted - before)
+    rows = [
+        {
+            "connection_id": connection.id,
+            "product_id": product_id,
+            "merchant_id": connection.merchant_id,
+            "selected_at": utcnow(),
+        }
+        for product_id in new
+    ]
+    table = Selection.__table__  # type: ignore[attr-defined]
+    await upsert_rows(session, table, rows, key=["connection_id", "product_id"], update=[])
+    target = outbox.Target(connection.id, frozenset(connection.features.get("takes", ())), selected_only=False)
+    changed = [(product_id, group) for product_id in new for group in ("data", "price")]
+    await outbox.enqueue(session, connection.merchant_id, changed, [target])
+    return len(new)
+
+
+async def unselect_products(session: AsyncSession, connection: Connection, skus: Collection[str]) -> int:
+    """Take products off the selection; what waits in the queue goes with it. Over there nothing is removed."""
+    wanted = await _sellable(session, connection, skus)
+    gone = await session.execute(
+        delete(Selection)
+        .where(col(Selection.connection_id) == connection.id, col(Selection.product_id).in_(wanted))
+        .returning(col(Selection.product_id))
+    )
+    dropped = set(gone.scalars())
+    await session.execute(
+        delete(OutboxEntry).where(
+            col(OutboxEntry.connection_id) == connection.id,
+            col(OutboxEntry.record_id).in_(dropped),
+            col(OutboxEntry.kind).in_(["product", "price", "stock"]),
+            col(OutboxEntry.state).in_(["pending", "failed", "skipped"]),
+        )
+    )
+    return len(dropped)
+
+
+async def not_integrated(session: AsyncSession, connection: Connection) -> list[str]:
+    """SKUs of what could be sold but was not selected for the connection ("não integrado")."""
+    rows = await session.execute(
+        select(col(Product.sku))
+        .outerjoin(
+            Selection,
+            (col(Selection.product_id) == col(Product.id)) & (col(Selection.connection_id) == connection.id),
+        )
+        .outerjoin(
+            Binding,
+            (col(Binding.record_id) == col(Product.id))
+            & (col(Binding.connection_id) == connection.id)
+            & (col(Binding.kind) == "product"),
+        )
+        .where(
+            col(Product.merchant_id) == connection.merchant_id,
+            col(Product.kind) != "parent",
+            col(Product.active),
+            col(Product.sku).is_not(None),
+            col(Selection.product_id).is_(None),
+            col(Binding.id).is_(None),
+        )
+        .order_by(col(Product.sku))
+    )
+    return [sku for sku in rows.scalars() if sku is not None]
+
+
+async def _sellable(session: AsyncSession, connection: Connection, skus: Collection[str] | None) -> set[str]:
+    query = select(Product).where(col(Product.merchant_id) == connection.merchant_id)
+    if skus is None:
+        found = await session.execute(query.where(col(Product.kind) != "parent", col(Product.active)))
+        return {product.id for product in found.scalars()}
+    named = list((await session.execute(query.where(col(Product.sku).in_(skus)))).scalars())
+    missing = sorted(set(skus) - {product.sku for product in named if product.sku})
+    if missing:
+        raise UnknownSkuError(f"no product has the SKU {', '.join(missing[:10])}; see them: esteira export products")
+    parents = [product.id for product in named if product.kind == "parent"]
+    children = await session.execute(query.where(or_(col(Product.parent_id).in_(parents))))
+    return {product.id for product in named if product.kind != "parent"} | {child.id for child in children.scalars()}

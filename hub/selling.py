@@ -1,0 +1,222 @@
+"""Records of ours made ready to be sent: products with the % rule applied, orders with their totals proved."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import orjson
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from hub import money, outbox
+from hub.clock import to_sao_paulo
+from hub.policy import Policy
+from hub.records import (
+    OutgoingAddress,
+    OutgoingCustomer,
+    OutgoingInstalment,
+    OutgoingItem,
+    OutgoingOrder,
+    OutgoingProduct,
+    Problem,
+    ProductKind,
+)
+from hub.tables import Address, Binding, Connection, Customer, Order, OrderItem, Price, Product
+from hub.types import plain
+
+DAYS_BETWEEN_INSTALMENTS = 30
+
+
+class NotSendableError(Exception):
+    """The record cannot be sent as it is; `code` names the notice, `problems` say why."""
+
+    def __init__(self, code: str, problems: Sequence[Problem], **params: str) -> None:
+        self.code = code
+        self.problems = tuple(problems)
+        self.params = params
+        super().__init__(f"{code}: " + "; ".join(f"{p.field} {p.reason} ({p.received})" for p in problems))
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """Where a record of ours is over there, and the hash of what was last sent."""
+
+    external_id: str
+    sent_hash: str
+
+
+async def product(session: AsyncSession, record_id: str, policy: Policy) -> OutgoingProduct:
+    """The product as it is now, its price under the policy's % rule. Raises NotSendableError."""
+    found = await session.get(Product, record_id)
+    price = await session.get(Price, record_id)
+    if found is None:
+        raise NotSendableError("product.not_sent", [Problem("product", "unknown", record_id)])
+    problems = []
+    if found.kind == ProductKind.PARENT:
+        problems.append(Problem("product", "parent", found.sku or ""))
+    if not found.sku:
+        problems.append(Problem("sku", "empty", ""))
+    if price is None or not price.list_price:
+        problems.append(Problem("list_price", "missing", plain(price.list_price) if price and price.list_price else ""))
+    if problems:
+        raise NotSendableError("product.not_sent", problems, sku=found.sku or "", name=found.name[:120])
+    assert price is not None and price.list_price is not None
+    return OutgoingProduct(
+        record_id=found.id,
+        sku=found.sku or "",
+        name=found.name,
+        price=money.adjust(price.list_price, policy.price_adjustment),
+        kind=ProductKind(found.kind),
+        active=found.active,
+        description=found.description,
+        brand=found.brand,
+        category=found.category,
+        unit=found.unit,
+        gtin=found.gtin or "",
+        ncm=found.ncm or "",
+        cest=found.cest or "",
+        origin=found.origin,
+        weight_net=found.weight_net,
+        weight_gross=found.weight_gross,
+        height=found.height,
+        width=found.width,
+        length=found.length,
+        stock=found.stock_quantity,
+    )
+
+
+async def store_price(session: AsyncSession, record_id: str) -> Decimal:
+    """The price that stands in the store, in reais; zero where there is none."""
+    found = await session.get(Price, record_id)
+    return (found.list_price if found else None) or Decimal(0)
+
+
+async def customer(session: AsyncSession, order: Order) -> OutgoingCustomer:
+    """The buyer of an order, with the delivery address. Raises NotSendableError when the order has none."""
+    found = await session.get(Customer, order.customer_id) if order.customer_id else None
+    if found is None:
+        raise NotSendableError("order.not_sent", [Problem("customer", "missing", "")], number=order.number)
+    return OutgoingCustomer(
+        record_id=found.id,
+        name=found.name,
+        document=found.document,
+        email=found.email,
+        phone=found.phone,
+        address=await _address(session, order.id),
+    )
+
+
+async def order(
+    session: AsyncSession, found: Order, customer_ref: str, bound_items: Mapping[str, str]
+) -> OutgoingOrder:
+    """The order with every total proved to the centavo. `bound_items` are their ids of our products.
+
+    Raises NotSendableError with both totals when they differ: an ERP that is sent items, discount and freight computes
+    a total of its own, and a sale of another value than was paid is found by an accountant months later.
+    """
+    lines = await items(session, found.id)
+    goods = sum((money.money((line.quantity or 0) * (line.unit_price or 0)) for line in lines), Decimal(0))
+    discount = (found.discount or Decimal(0)) + sum((line.discount or Decimal(0) for line in lines), Decimal(0))
+    computed = goods - discount + (found.freight or Decimal(0))
+    if computed != found.total:
+        received = f"{money.brl(computed)} ≠ {money.brl(found.total or 0)}"
+        raise NotSendableError("order.not_sent", [Problem("total", "differs", received)], number=found.number)
+    assert found.placed_at is not None and found.total is not None
+    placed_on = to_sao_paulo(found.placed_at).date()
+    parts = money.split(found.total, max(1, found.instalments))
+    first = 0 if len(parts) == 1 else DAYS_BETWEEN_INSTALMENTS
+    return OutgoingOrder(
+        record_id=found.id,
+        number=found.number,
+        marker=marker(found),
+        customer_ref=customer_ref,
+        items=tuple(
+            OutgoingItem(
+                bound_items[line.product_id or ""],
+                line.sku,
+                line.name,
+                line.quantity or Decimal(0),
+                line.unit_price or Decimal(0),
+            )
+            for line in lines
+        ),
+        discount=discount,
+        freight=found.freight or Decimal(0),
+        total=found.total,
+        payment_method=found.payment_method,
+        instalments=tuple(
+            OutgoingInstalment(placed_on + timedelta(days=first + DAYS_BETWEEN_INSTALMENTS * place), amount)
+            for place, amount in enumerate(parts)
+        ),
+        placed_on=placed_on,
+        notes=found.notes,
+        delivery=await _address(session, found.id),
+    )
+
+
+def marker(found: Order) -> str:
+    """The text in a sale's notes by which an order of ours is known again over there."""
+    return f"Pedido {found.number} · esteira {found.id}"
+
+
+async def items(session: AsyncSession, order_id: str) -> list[OrderItem]:
+    """The lines of an order, in their order."""
+    rows = await session.execute(
+        select(OrderItem).where(col(OrderItem.order_id) == order_id).order_by(col(OrderItem.position))
+    )
+    return list(rows.scalars())
+
+
+async def bound(session: AsyncSession, connection_id: str, kind: str, record_ids: Sequence[str]) -> dict[str, Bound]:
+    """Where records of ours are over there: by our id."""
+    rows = await session.execute(
+        select(col(Binding.record_id), col(Binding.external_id), col(Binding.sent_hash)).where(
+            col(Binding.connection_id) == connection_id,
+            col(Binding.kind) == kind,
+            col(Binding.record_id).in_(record_ids),
+        )
+    )
+    return {record_id: Bound(external_id, sent_hash) for record_id, external_id, sent_hash in rows}
+
+
+def body_hash(body: Mapping[str, Any]) -> str:
+    """A hash of what was, or would be, sent."""
+    packed = orjson.dumps(body, option=orjson.OPT_SORT_KEYS, default=plain)
+    return hashlib.blake2b(packed, digest_size=16).hexdigest()
+
+
+async def change_policy(session: AsyncSession, connection: Connection, policy: Policy) -> int:
+    """Set the policy, and queue just the prices that the new % rule changes; returns how many."""
+    before = Policy.model_validate(connection.policy)
+    connection.policy = policy.model_dump(mode="json", exclude_defaults=True)
+    session.add(connection)
+    if before.price_adjustment == policy.price_adjustment:
+        return 0
+    rows = await session.execute(
+        select(col(Price.product_id), col(Price.list_price))
+        .join(Binding, col(Binding.record_id) == col(Price.product_id))
+        .where(
+            col(Binding.connection_id) == connection.id,
+            col(Binding.kind) == "product",
+            col(Price.list_price).is_not(None),
+        )
+    )
+    moved = [
+        (product_id, "price")
+        for product_id, price in rows
+        if money.adjust(price, before.price_adjustment) != money.adjust(price, policy.price_adjustment)
+    ]
+    target = outbox.Target(connection.id, frozenset({"price"}), selected_only=False)
+    return await outbox.enqueue(session, connection.merchant_id, moved, [target])
+
+
+async def _address(session: AsyncSession, order_id: str) -> OutgoingAddress:
+    found = await session.get(Address, (order_id, "delivery"))
+    if found is None:
+        return OutgoingAddress()
+    known = {name: str(value) for name, value in found.details.items() if name in OutgoingAddress.__slots__}
+    return OutgoingAddress(**{"uf": found.uf, **known})

@@ -1,0 +1,149 @@
+"""Products, from the store into an ERP: find → post → bind, one record at a time, a batch a task."""
+
+from collections.abc import AsyncIterator, Sequence
+
+from hub import outbox, selling
+from hub.changes import Change
+from hub.money import brl
+from hub.notices import Draft, raise_once
+from hub.records import OutgoingProduct, Problem
+from hub.selling import Bound, NotSendableError
+from providers.contract import ProductSink
+from tasks import sending
+from tasks.sending import Job
+from tasks.tracking import tracked
+from tasks.work import Work
+
+KINDS = ("product", "price")
+KIND = "product"
+
+
+async def batches(work: Work) -> AsyncIterator[list[Job]]:
+    """What waits to be sent, batch by batch; a dry run looks and claims nothing."""
+    if work.dry_run:
+        async with work.db.read() as session:
+            waiting = await outbox.waiting(session, work.connection, KINDS)
+        yield [Job(record_id, ()) for record_id in waiting]
+        return
+    async for jobs in sending.claimed(work, KINDS):
+        yield jobs
+
+
+@tracked("send products")
+async def send(work: Work, jobs: Sequence[Job]) -> None:
+    """Send a batch of products, or in a dry run show what would be sent."""
+    if work.dry_run:
+        for job in jobs:
+            await _show(work, job)
+        return
+    await sending.send_all(work, jobs, _send_product, KIND)
+
+
+async def ensure(work: Work, record_id: str) -> str:
+    """Their id of a product that something else needs (an order's item): sent now when it is not there yet.
+
+    Raises CallFailed and NotSendableError.
+    """
+    async with work.db.read() as session:
+        found = await selling.bound(session, work.connection.id, KIND, [record_id])
+        if record_id in found:
+            return found[record_id].external_id
+        wanted = await selling.product(session, record_id, work.policy)
+    sink: ProductSink = work.provider
+    there = await _find(sink, wanted)
+    external_id = there or await sink.create_product(wanted)
+    async with work.commit() as session:
+        sent = "" if there else _sent_hash(sink, wanted)
+        await sending.bind(session, work, KIND, record_id, external_id, sent)
+    return external_id
+
+
+async def _send_product(work: Work, job: Job) -> str:
+    """Find, post, bind. What is bound and as it was last sent costs no call."""
+    sink: ProductSink = work.provider
+    async with work.db.read() as session:
+        wanted = await selling.product(session, job.record_id, work.policy)
+        known = (await selling.bound(session, work.connection.id, KIND, [job.record_id])).get(job.record_id)
+    if known is None:
+        return await _first_time(work, sink, job, wanted)
+    ended = "unchanged"
+    if known.sent_hash != _sent_hash(sink, wanted):
+        await sink.update_product(known.external_id, wanted)
+        ended = "sent"
+    await _done(work, sink, job, wanted, known.external_id)
+    return ended
+
+
+async def _first_time(work: Work, sink: ProductSink, job: Job, wanted: OutgoingProduct) -> str:
+    """A product with our SKU that is there already is bound and brought up to date, never doubled.
+
+    The look-up stands before every create, so it also finds what an earlier create left whose answer was lost.
+    """
+    if not wanted.active:
+        raise NotSendableError("product.not_sent", [Problem("product", "inactive", wanted.sku)], sku=wanted.sku)
+    external_id = await _find(sink, wanted)
+    if external_id:
+        await sink.update_product(external_id, wanted)
+    else:
+        await sending.note(work, job, {"create": wanted.sku})
+        external_id = await sink.create_product(wanted)
+    await _done(work, sink, job, wanted, external_id, created=True)
+    return "created"
+
+
+async def _find(sink: ProductSink, wanted: OutgoingProduct) -> str | None:
+    there = await sink.find_products(wanted.sku)
+    if len(there) > 1:
+        ids = ", ".join(found.external_id for found in there)
+        raise NotSendableError(
+            "product.not_sent", [Problem("sku", "repeated", f"{wanted.sku} ({ids})")], sku=wanted.sku
+        )
+    return there[0].external_id if there else None
+
+
+async def _done(
+    work: Work, sink: ProductSink, job: Job, wanted: OutgoingProduct, external_id: str, *, created: bool = False
+) -> None:
+    connection = work.connection
+    async with work.commit() as session:
+        await sending.bind(session, work, KIND, job.record_id, external_id, _sent_hash(sink, wanted))
+        await sending.settle(session, work, job, state="sent")
+        await sending.cured(session, work, KIND, job.record_id)
+        if created and sink.stock_at_creation_only:
+            draft = Draft("stock.at_creation_only", connection.id, "stock_policy", params={"kind": connection.kind})
+            await raise_once(session, connection.merchant_id, draft)
+
+
+def _sent_hash(sink: ProductSink, wanted: OutgoingProduct) -> str:
+    return selling.body_hash(sink.product_body(wanted, creates=False))
+
+
+async def _show(work: Work, job: Job) -> None:
+    sink: ProductSink = work.provider
+    async with work.db.read() as session:
+        try:
+            wanted = await selling.product(session, job.record_id, work.policy)
+        except NotSendableError as refused:
+            fields = tuple(f"{problem.field}: {problem.reason}" for problem in refused.problems)
+            work.changes.append(
+                Change("refuse", "", refused.params.get("sku", ""), refused.params.get("name", ""), fields)
+            )
+            work.tally.failed += 1
+            return
+        known = (await selling.bound(session, work.connection.id, KIND, [job.record_id])).get(job.record_id)
+        store_price = await selling.store_price(session, job.record_id)
+    if known is not None and known.sent_hash == _sent_hash(sink, wanted):
+        work.tally.unchanged += 1
+        return
+    body = sink.product_body(wanted, creates=known is None)
+    shown = tuple(f"{name}: {value}" for name, value in body.items())
+    price = f"{brl(store_price)} → {brl(wanted.price)}"
+    work.changes.append(
+        Change(_op(known), known.external_id if known else "", wanted.sku, wanted.name, (price, *shown))
+    )
+    work.tally.changed += known is not None
+    work.tally.created += known is None
+
+
+def _op(known: Bound | None) -> str:
+    return "create" if known is None else "update"

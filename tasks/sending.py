@@ -1,0 +1,190 @@
+"""Send what waits in the outbox: claim a batch, send each entry, and settle it with its binding and its notice."""
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from hub import outbox
+from hub.db import upsert_rows
+from hub.ids import new_id
+from hub.notices import Draft, clear_notices, raise_notices
+from hub.outbox import Entry
+from hub.records import Problem
+from hub.selling import NotSendableError
+from hub.tables import Binding
+from providers.contract import CallFailed, Outcome
+from tasks.work import Work, all_of
+
+BATCH = 100
+MOST_ATTEMPTS = 8
+FIRST_WAIT_S = 60.0
+LONGEST_WAIT_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One record to be sent, with every entry that asks for it."""
+
+    record_id: str
+    entries: tuple[Entry, ...]
+
+    @property
+    def attempt(self) -> dict[str, object]:
+        """What an earlier send may have left over there."""
+        return next((dict(entry.attempt) for entry in self.entries if entry.attempt), {})
+
+
+Send = Callable[[Work, Job], Awaitable[str]]
+"""Sends one record and says how it ended: `sent`, `created`, `unchanged` or `skipped`. Raises CallFailed and
+NotSendableError."""
+
+
+async def claimed(work: Work, kinds: Sequence[str]) -> AsyncIterator[list[Job]]:
+    """Batches of due records. Each batch must be settled before the next is asked for."""
+    seen: set[str] = set()
+    while True:
+        async with work.commit() as session:
+            entries = await outbox.claim(
+                session, work.connection, kinds, work.held.holder, limit=BATCH, lag_s=_lag(work)
+            )
+        jobs: dict[str, list[Entry]] = {}
+        for entry in entries:
+            jobs.setdefault(entry.record_id, []).append(entry)
+        # What came back at once (queued again while it was sent) waits for the next run: else a record that changes
+        # all the time would keep this one from ever ending.
+        fresh = [Job(record, tuple(found)) for record, found in jobs.items() if record not in seen]
+        if not fresh:
+            await _release(work, entries)
+            return
+        seen.update(jobs)
+        waited = max((time.time() - entry.queued_at.timestamp() for entry in entries), default=0.0)
+        work.tally.extra["longest_wait_s"] = round(max(waited, work.tally.extra.get("longest_wait_s", 0.0)), 1)
+        yield fresh
+
+
+async def send_all(work: Work, jobs: Sequence[Job], send: Send, kind: str) -> None:
+    """Send a batch, many at a time. A record that is refused is told and the others go on."""
+    await all_of([_send_one(work, job, send, kind) for job in jobs])
+    work.progress()
+
+
+async def bind(session: AsyncSession, work: Work, kind: str, record_id: str, external_id: str, sent_hash: str) -> None:
+    """Write down where a record of ours is over there."""
+    row = {
+        "id": new_id(),
+        "merchant_id": work.connection.merchant_id,
+        "connection_id": work.connection.id,
+        "kind": kind,
+        "record_id": record_id,
+        "external_id": external_id,
+        "parent_ref": "",
+        "seen_hash": "",
+        "sent_hash": sent_hash,
+        "gone": False,
+        "created_at": work.tally.started_at,
+    }
+    table = Binding.__table__  # type: ignore[attr-defined]
+    key = ["connection_id", "kind", "record_id"]
+    await upsert_rows(session, table, [row], key=key, update=["external_id", "sent_hash", "gone"])
+
+
+async def note(work: Work, job: Job, attempt: dict[str, object]) -> None:
+    """Commit, before a create leaves, what it will have left over there."""
+    async with work.commit() as session:
+        await outbox.note_attempt(session, job.entries[0], work.held.holder, attempt)
+
+
+async def settle(
+    session: AsyncSession,
+    work: Work,
+    job: Job,
+    *,
+    state: str,
+    reason: str = "",
+    wait_s: float | None = None,
+    keep_attempt: bool = False,
+) -> None:
+    """End every entry of a job."""
+    for entry in job.entries:
+        await outbox.settle(
+            session, entry, work.held.holder, state=state, reason=reason, wait_s=wait_s, keep_attempt=keep_attempt
+        )
+
+
+async def _send_one(work: Work, job: Job, send: Send, kind: str) -> None:
+    try:
+        ended = await send(work, job)
+    except NotSendableError as refused:
+        await _refuse(work, job, kind, refused.code, refused.problems, refused.params)
+    except CallFailed as failed:
+        if failed.outcome in (Outcome.REAUTH, Outcome.SLOW_DOWN):
+            await _put_back(work, job, str(failed), 0.0)
+            raise
+        if failed.outcome is Outcome.REJECTED:
+            problem = Problem("details", failed.reason, failed.detail)
+            await _refuse(work, job, kind, f"{kind}.not_sent", [problem], {"code": failed.code})
+        elif failed.outcome is Outcome.UNKNOWN:
+            await _wait_and_see(work, job, failed)
+        else:
+            await _try_again(work, job, kind, failed)
+    else:
+        tally = work.tally
+        tally.created += ended == "created"
+        tally.changed += ended == "sent"
+        tally.unchanged += ended in ("unchanged", "skipped")
+        tally.read = tally.created + tally.changed + tally.unchanged + tally.failed
+
+
+async def _refuse(
+    work: Work, job: Job, kind: str, code: str, problems: Sequence[Problem], params: dict[str, str]
+) -> None:
+    """It cannot be sent as it is: failed, and the merchant is told in words what to mend."""
+    told = [{"field": p.field, "reason": p.reason, "received": p.received} for p in problems]
+    draft = Draft(code, work.connection.id, kind, job.record_id, {**params, "problems": told})
+    async with work.commit() as session:
+        await settle(session, work, job, state="failed", reason="; ".join(f"{p.field} {p.reason}" for p in problems))
+        await raise_notices(session, work.connection.merchant_id, [draft])
+    work.tally.failed += 1
+    work.tally.read += 1
+
+
+async def _wait_and_see(work: Work, job: Job, failed: CallFailed) -> None:
+    """The create left and no answer came: nothing is repeated before the search would show what it made."""
+    lag = _lag(work)
+    async with work.commit() as session:
+        await settle(session, work, job, state="unknown", reason=str(failed), wait_s=lag, keep_attempt=True)
+    work.log.warning("%s: %s: no answer; looked for again in %.0f s", work.connection.id, job.record_id, lag)
+    work.tally.extra["unknown"] = work.tally.extra.get("unknown", 0) + 1
+
+
+def _lag(work: Work) -> float:
+    return float(work.provider.search_lag_s)
+
+
+async def _try_again(work: Work, job: Job, kind: str, failed: CallFailed) -> None:
+    attempts = max(entry.attempts for entry in job.entries)
+    if attempts + 1 >= MOST_ATTEMPTS:
+        problem = Problem("details", failed.reason, failed.detail)
+        await _refuse(work, job, kind, f"{kind}.not_sent", [problem], {"code": failed.code})
+        return
+    await _put_back(work, job, str(failed), min(LONGEST_WAIT_S, FIRST_WAIT_S * 2**attempts))
+    work.tally.extra["waiting"] = work.tally.extra.get("waiting", 0) + 1
+
+
+async def _put_back(work: Work, job: Job, reason: str, wait_s: float) -> None:
+    async with work.commit() as session:
+        await settle(session, work, job, state="pending", reason=reason, wait_s=wait_s, keep_attempt=True)
+
+
+async def _release(work: Work, entries: Sequence[Entry]) -> None:
+    if entries:
+        async with work.commit() as session:
+            for entry in entries:
+                await outbox.settle(session, entry, work.held.holder, state="pending", keep_attempt=True)
+
+
+async def cured(session: AsyncSession, work: Work, kind: str, record_id: str) -> None:
+    """The record went through: what stood against it is cleared."""
+    await clear_notices(session, work.connection.merchant_id, work.connection.id, kind, [record_id])
