@@ -121,7 +121,8 @@ async def write(session: AsyncSession, planned: Plan, seen: Mapping[str, str]) -
     changed += [(record, group) for record, _, groups in planned.updates for group in groups]
     changed += [(record, "data") for record in [*planned.freed, *(record for record, _ in planned.retired)]]
     if changed:
-        await outbox.enqueue(session, connection.merchant_id, changed, await outbox.targets(session, connection))
+        wanted_by = await outbox.targets(session, connection.merchant_id, connection.id)
+        await outbox.enqueue(session, connection.merchant_id, changed, wanted_by)
 
 
 async def absent_variations(session: AsyncSession, connection_id: str, families: Mapping[str, set[str]]) -> list[str]:

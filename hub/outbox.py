@@ -16,7 +16,9 @@ from hub.policy import Policy
 from hub.tables import Connection, OutboxEntry, Selection
 from hub.tables.tenancy import ConnectionState
 
-KIND_OF_GROUP = {"data": "product", "pictures": "product", "price": "price", "stock": "stock"}
+KIND_OF_GROUP = {"data": "product", "pictures": "product", "price": "price", "stock": "stock", "order": "order"}
+CHOSEN_KINDS = frozenset({"product", "price", "stock"})
+"""The kinds that send mode `selected` holds back; orders go out whatever was selected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +30,15 @@ class Target:
     selected_only: bool
 
 
-async def targets(session: AsyncSession, source: Connection) -> list[Target]:
-    """Every other living connection of the merchant that takes anything; never the one a change came from."""
+async def targets(session: AsyncSession, merchant_id: str, except_connection_id: str | None = None) -> list[Target]:
+    """Every living connection of the merchant that takes anything; never the one a change came from.
+
+    What the store API and spreadsheets bring came from no connection: None leaves out none.
+    """
     others = await session.execute(
         select(Connection).where(
-            col(Connection.merchant_id) == source.merchant_id,
-            col(Connection.id) != source.id,
+            col(Connection.merchant_id) == merchant_id,
+            col(Connection.id) != (except_connection_id or ""),
             col(Connection.state).in_([ConnectionState.ACTIVE, ConnectionState.DISCONNECTED]),
         )
     )
@@ -63,7 +68,7 @@ async def enqueue(
         pairs = {(record, kind) for record, kind in pairs if kind in target.kinds}
         if target.selected_only and pairs:
             selected = await _selected(session, target.connection_id, {record for record, _ in pairs})
-            pairs = {(record, kind) for record, kind in pairs if record in selected}
+            pairs = {(record, kind) for record, kind in pairs if record in selected or kind not in CHOSEN_KINDS}
         for record, kind in sorted(pairs):
             rows[target.connection_id, kind, record] = {
                 "id": new_id(),

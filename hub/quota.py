@@ -92,7 +92,11 @@ class Limiter:
             await session.execute(update(Quota).where(col(Quota.key) == self.key).values(per_minute=per_minute))
 
     async def hold(self, seconds: float) -> None:
-        """Nobody calls with this credential for so many seconds (of the vendor's clock): it was over the quota."""
+        """Nobody calls with this credential for so many seconds (of the vendor's clock): it was over the quota.
+
+        Other processes use the turns that they have taken already. Where there is no limit they take no turns, so the
+        pause is this process's own, and each has to be told.
+        """
         if not self._known:
             await self._begin()
         until = self.now() + seconds / self.clock_rate

@@ -113,7 +113,8 @@ async def write_stock(session: AsyncSession, planned: StockPlan) -> None:
         )
         moved = [(level.record_id, "stock") for level in planned.changed if level.before != level.quantity]
         if moved:
-            await outbox.enqueue(session, connection.merchant_id, moved, await outbox.targets(session, connection))
+            wanted_by = await outbox.targets(session, connection.merchant_id, connection.id)
+            await outbox.enqueue(session, connection.merchant_id, moved, wanted_by)
     await _mark_read(session, connection, [level.record for level in planned.changed] + planned.unchanged)
 
 

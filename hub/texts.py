@@ -32,6 +32,8 @@ def render(code: str, params: Mapping[str, Any]) -> Text:
     """
     if code in _REFUSED:
         return _refused(code, params)
+    if code in _PLAIN:
+        return _plain(code, params)
     topic, _, reason = code.partition(".")
     if topic == "connection" and reason in _CONNECTION:
         return _of_connection(reason, params)
@@ -40,7 +42,9 @@ def render(code: str, params: Mapping[str, Any]) -> Text:
 
 def knows(code: str) -> bool:
     """Whether the code has words of its own."""
-    return code in _REFUSED or (code.startswith("connection.") and code.partition(".")[2] in _CONNECTION)
+    return (
+        code in _REFUSED or code in _PLAIN or (code.startswith("connection.") and code.partition(".")[2] in _CONNECTION)
+    )
 
 
 def sentence(problem: Mapping[str, Any], system: str = "") -> str:
@@ -264,6 +268,41 @@ _REFUSED = {
     ),
 }
 
+_REFUSED |= {
+    "product.not_sent": (
+        "Produto não enviado",
+        "Este produto não foi enviado ao {name}; os outros foram enviados normalmente.",
+        "Corrija o produto na loja e mande reenviar (“corrigir e reenviar”); quando ele for aceito, este aviso some.",
+    ),
+    "order.not_sent": (
+        "Pedido não enviado",
+        "Este pedido pago não foi enviado ao {name}; os outros foram enviados normalmente.",
+        "Corrija o que está indicado e mande reenviar (“corrigir e reenviar”); quando o pedido for aceito, este aviso "
+        "some.",
+    ),
+}
+
+_PLAIN = {
+    # code: (title, what happened, what to do); {number} and the like come from the notice, {system} is the connection's
+    "order.tell_cancelled": (
+        "Pedido {number} cancelado na loja",
+        "O pedido já estava no {system}, que não deixa cancelar a venda por integração.",
+        "Cancele a venda no {system} (e a nota fiscal, se já foi emitida) e arquive este aviso.",
+    ),
+    "order.tell_refunded": (
+        "Pedido {number} devolvido ao cliente",
+        "O pagamento deste pedido foi devolvido depois que a venda foi enviada ao {system}, que não recebe devoluções "
+        "por integração.",
+        "Registre a devolução no {system} (e na nota fiscal, se já foi emitida) e arquive este aviso.",
+    ),
+    "stock.at_creation_only": (
+        "{system}: estoque só na criação do produto",
+        "O {system} só aceita a quantidade em estoque quando o produto é criado. Depois disso o estoque de lá muda "
+        "pelas vendas e pelas telas do {system}, e não pela loja.",
+        "Acerte o estoque dos produtos nas telas do {system}. Este aviso aparece uma vez só.",
+    ),
+}
+
 _ODD = "o valor “{received}” não pode ser usado; confira o campo"
 
 _PROBLEMS = {
@@ -297,6 +336,15 @@ _PROBLEMS = {
     "kit.incomplete": "um componente está sem produto ou sem quantidade; abra a composição do kit e complete-o",
     "physical.missing": "o saldo não foi informado; lance um saldo para o produto, ainda que seja zero",
     "details.*": "{system} não mostrou este registro e respondeu: “{received}”",
+    "answer.*": "{system} recusou este registro e respondeu: “{received}”",
+    "list_price.missing": "falta o preço, ou ele é zero; escreva o preço de venda na loja",
+    "product.parent": "é o produto pai de variações; quem se vende e se envia são as variações",
+    "product.inactive": "está inativo na loja; ative-o antes de enviar",
+    "product.unknown": "não está mais na loja",
+    "customer.missing": "o pedido veio sem comprador",
+    "item.unknown": "o produto “{received}” do pedido não está na loja; cadastre-o com este mesmo código (SKU)",
+    "order.unknown": "não está mais na loja",
+    "total.differs": "a soma dos itens, com desconto e frete, não confere com o total pago: {received}",
     "*.empty": "está vazio; preencha o campo",
     "*.negative": "{number} é menor que zero; escreva zero ou mais",
     "*.not_a_number": "“{received}” não é um número que se possa ler com segurança; escreva-o só com algarismos",
@@ -307,7 +355,13 @@ _PROBLEMS = {
 }
 
 FIELDS = {
+    "customer": "Comprador",
+    "item": "Item",
+    "order": "Pedido",
+    "product": "Produto",
+    "total": "Total",
     "active": "Situação",
+    "answer": "Resposta",
     "available": "Saldo disponível",
     "brand": "Marca",
     "category": "Categoria",
@@ -341,11 +395,18 @@ FIELDS = {
 LABELS: dict[str, dict[str, str]] = {
     "state": {state.value: state.value.capitalize() for state in ConnectionState},
     "outcome": {"done": "concluída", "failed": "falhou", "skipped": "já em andamento", "stopped": "interrompida"},
-    "path": {"pull-catalog": "Produtos do ERP para a loja", "pull-stock": "Estoque do ERP para a loja"},
+    "path": {
+        "pull-catalog": "Produtos do ERP para a loja",
+        "pull-stock": "Estoque do ERP para a loja",
+        "push-products": "Produtos da loja para o ERP",
+        "export-orders": "Pedidos pagos para o ERP",
+    },
     "mode": {"full": "primeira leitura", "listing": "lista completa", "changes": "só o que mudou"},
     "op": {"create": "criar", "update": "atualizar", "deactivate": "desativar", "refuse": "recusar", "none": "manter"},
     "group": {"data": "dados", "price": "preço", "stock": "estoque", "pictures": "imagens"},
 }
+
+_NOTHING_TOLD = {"number": "sem número"}
 
 _OPS = {
     "token": "credential refused for good; the merchant has to connect again",
@@ -385,6 +446,13 @@ def _of_connection(reason: str, params: Mapping[str, Any]) -> Text:
     return Text(title, body + _vendor_said(reason, params), action)
 
 
+def _plain(code: str, params: Mapping[str, Any]) -> Text:
+    system = SYSTEMS.get(str(params.get("kind") or ""), _UNKNOWN_SYSTEM)
+    words = {**_NOTHING_TOLD, **{key: str(value) for key, value in params.items()}, "system": system.name}
+    title, body, action = (part.format_map(words) for part in _PLAIN[code])
+    return Text(title, body, action)
+
+
 def _refused(code: str, params: Mapping[str, Any]) -> Text:
     title, body, action = _REFUSED[code]
     system = SYSTEMS.get(str(params.get("kind") or ""))
@@ -393,7 +461,9 @@ def _refused(code: str, params: Mapping[str, Any]) -> Text:
     about = ", ".join(part for part in (f"SKU {sku}" if sku else "", product) if part)
     problems: Sequence[Mapping[str, Any]] = params.get("problems") or ()
     lines = [f"• {sentence(problem, f'o {where}')}." for problem in problems]
-    return Text(f"{title}: {about}" if about else title, "\n".join([body, *lines]), action.format(name=where))
+    about = about or str(params.get("number") or "")
+    body = "\n".join([body.format(name=where), *lines])
+    return Text(f"{title}: {about}" if about else title, body, action.format(name=where))
 
 
 def _vendor_said(reason: str, params: Mapping[str, Any]) -> str:

@@ -123,7 +123,7 @@ async def _send_one(work: Work, job: Job, send: Send, kind: str) -> None:
             await _put_back(work, job, str(failed), 0.0)
             raise
         if failed.outcome is Outcome.REJECTED:
-            problem = Problem("details", failed.reason, failed.detail)
+            problem = Problem("answer", failed.reason, failed.detail)
             await _refuse(work, job, kind, f"{kind}.not_sent", [problem], {"code": failed.code})
         elif failed.outcome is Outcome.UNKNOWN:
             await _wait_and_see(work, job, failed)
@@ -166,7 +166,7 @@ def _lag(work: Work) -> float:
 async def _try_again(work: Work, job: Job, kind: str, failed: CallFailed) -> None:
     attempts = max(entry.attempts for entry in job.entries)
     if attempts + 1 >= MOST_ATTEMPTS:
-        problem = Problem("details", failed.reason, failed.detail)
+        problem = Problem("answer", failed.reason, failed.detail)
         await _refuse(work, job, kind, f"{kind}.not_sent", [problem], {"code": failed.code})
         return
     await _put_back(work, job, str(failed), min(LONGEST_WAIT_S, FIRST_WAIT_S * 2**attempts))

@@ -48,5 +48,6 @@ async def test_changing_what_was_read_changes_nothing_stored(db: Database, erp: 
         await cursors.move(session, erp, "catalog", {"page": 1})
     async with db.write() as session:
         (await cursors.position(session, erp, "catalog"))["page"] = 9
+        assert await cursors.position(session, erp, "catalog") == {"page": 1}
     async with db.read() as session:
         assert await cursors.position(session, erp, "catalog") == {"page": 1}

@@ -194,6 +194,17 @@ async def test_a_deleted_products_sku_may_go_to_another_product(db: Database, er
     assert problems(again) == [("1", "sku", "repeated", "A (2)")], "both have it now, over there too"
 
 
+async def test_a_product_that_lives_on_another_connection_keeps_its_sku(
+    db: Database, erp: Connection, other: Connection
+) -> None:
+    await apply(db, erp, product("1", sku="A"), product("2", sku="B"))
+    await apply(db, other, product("x", sku="A"))
+    await apply(db, erp, gone=["1"])
+    await apply(db, other, product("x", sku="A", name="Ainda à venda"))
+    plan = await apply(db, erp, product("2", sku="A"))
+    assert problems(plan) == [("2", "sku", "repeated", "A (1)")]
+
+
 # SKUs that move within one batch
 
 
