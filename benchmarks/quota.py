@@ -31,8 +31,8 @@ from hub.start import open_hub
 PLANS = {30: "crescer", 60: "evoluir", 120: "potencializar"}
 """Tiny's plans by their calls a minute."""
 PROCESSES = (1, 2)
-READERS = 40
-"""Tasks a process: a quarter of the quota, 30 at the most, may call at once."""
+MORE_READERS = 2
+"""Tasks a process beyond the quarter of the quota that may call at once."""
 LATENCY_MS = 20
 
 
@@ -119,7 +119,7 @@ async def _hub(per_minute: int, options: argparse.Namespace, stack: contextlib.A
     finally:
         await db.close()
     products = served.control("GET", "tiny/accounts/demo/products")
-    ids = [str(product["id"]) for product in products[:READERS]]
+    ids = [str(product["id"]) for product in products[: per_minute // 4 + MORE_READERS]]
     return Hub(per_minute, served, env, made.id, ids)
 
 

@@ -2,6 +2,7 @@
 
 import functools
 from pathlib import Path
+from typing import Literal
 
 from pydantic import SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -21,6 +22,8 @@ class Settings(BaseSettings):
     prefect_port: int = 4200
     sandbox_port: int = 8790
     bind_host: str = "127.0.0.1"
+    public_url: str = ""
+    consent_minutes: int = 30
 
     prefect_database_url: str = ""
     prefect_auth: SecretStr = SecretStr("")
@@ -41,6 +44,15 @@ class Settings(BaseSettings):
     tiny_v3_authorize_url: str = "https://accounts.tiny.com.br/realms/tiny/protocol/openid-connect/auth"
     tiny_v3_token_url: str = "https://accounts.tiny.com.br/realms/tiny/protocol/openid-connect/token"  # noqa: S105 an address, not a secret
 
+    contaazul_api_url: str = "https://api-v2.contaazul.com"
+    contaazul_authorize_url: str = "https://login.contaazul.com/#/oauth/authorize"
+    contaazul_token_url: str = "https://api-v2.contaazul.com/oauth/token"  # noqa: S105 an address, not a secret
+    contaazul_scope: str = "openid profile aws.cognito.signin.user.admin"
+    contaazul_code_challenge: Literal["", "S256"] = ""
+    contaazul_client_id: str = ""
+    contaazul_client_secret: SecretStr = SecretStr("")
+    contaazul_search_lag_s: float = 5.0
+
     @field_validator("quota_share")
     @classmethod
     def _share_leaves_room(cls, value: float) -> float:
@@ -50,6 +62,11 @@ class Settings(BaseSettings):
                 "what absorbs the network's jitter"
             )
         return value
+
+    @property
+    def door(self) -> str:
+        """The address at which browsers reach the web app, without a slash at its end."""
+        return self.public_url.rstrip("/") or f"http://localhost:{self.web_port}"
 
     @property
     def database(self) -> str:

@@ -5,6 +5,8 @@ idle one over all of them again. With the 30 connections that Tiny allows that i
 """
 
 import contextlib
+import functools
+import ssl
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -21,7 +23,7 @@ class Lanes(httpx.AsyncBaseTransport):
 
     def __init__(self, proxy: str | None = None) -> None:
         self._proxy = proxy
-        self._context = httpx.create_ssl_context()  # reads the authorities' certificates: 20 ms, so once for all
+        self._context = authorities()
         self._lanes: list[httpx.AsyncHTTPTransport] = []
         self._free: list[httpx.AsyncHTTPTransport] = []
 
@@ -46,6 +48,12 @@ class Lanes(httpx.AsyncBaseTransport):
         lane = httpx.AsyncHTTPTransport(verify=self._context, limits=ONE, proxy=self._proxy)
         self._lanes.append(lane)
         return lane
+
+
+@functools.cache
+def authorities() -> ssl.SSLContext:
+    """Whom we trust. It takes 20 to 30 ms to read their certificates: once a process, and not for each merchant."""
+    return httpx.create_ssl_context()
 
 
 def proxy_for(url: str) -> str | None:

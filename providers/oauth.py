@@ -29,6 +29,8 @@ class OAuth:
     token_url: str
     client_id: str
     client_secret: str
+    basic: bool = False
+    """The client names itself by HTTP Basic (Conta Azul) and not in the form (Tiny)."""
     _tokens: Tokens | None = None
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -85,6 +87,9 @@ class OAuth:
             if again.version > stored.version:
                 return again
             raise
+        if not answer.get("refresh_token"):
+            # None came, so the one that was used is all there is; if it worked once only, the next refresh will tell.
+            logger.warning("%s: a refresh brought no refresh token; the former is kept", self.store.connection_id)
         lifetime = str(answer.get("expires_in") or 0)
         try:
             self._tokens = await self.store.save(
@@ -98,22 +103,30 @@ class OAuth:
         return self._tokens
 
     async def _ask(self, refresh_token: str) -> dict[str, Any]:
-        form = {
-            "grant_type": "refresh_token",
-            "client_id": self.client_id,
-            "client_secret": self.client_secret,
-            "refresh_token": refresh_token,
-        }
-        return await token_request(self.token_url, form)
+        form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
+        return await ask_as_client(self.token_url, form, self.client_id, self.client_secret, basic=self.basic)
 
 
-async def token_request(url: str, form: dict[str, str]) -> dict[str, Any]:
-    """Ask a token endpoint (RFC 6749, section 5). Raises CallFailed: `reauth` when the grant is refused for good."""
+async def ask_as_client(
+    url: str, form: dict[str, str], client_id: str, client_secret: str, *, basic: bool
+) -> dict[str, Any]:
+    """Ask a token endpoint as this client, named in the form or by HTTP Basic. Raises CallFailed as `token_request`."""
+    if basic:
+        return await token_request(url, form, basic=(client_id, client_secret))
+    return await token_request(url, {**form, "client_id": client_id, "client_secret": client_secret})
+
+
+async def token_request(url: str, form: dict[str, str], basic: tuple[str, str] | None = None) -> dict[str, Any]:
+    """Ask a token endpoint (RFC 6749, section 5). Raises CallFailed: `reauth` when the grant is refused for good.
+
+    `code` is the endpoint's `error`, but for a wrong client, which Conta Azul tells as an `invalid_grant` with the
+    subtype `invalid_client` (`reference/contaazul.md §2.4`); `detail` is the subtype, if any.
+    """
     s = settings()
     timeout = httpx.Timeout(s.read_timeout_s, connect=s.connect_timeout_s)
     try:
         async with httpx.AsyncClient(timeout=timeout) as client:
-            response = await client.post(url, data=form)
+            response = await client.post(url, data=form, auth=basic)
     except httpx.RequestError as error:
         raise CallFailed(Outcome.RETRY, "unreachable", operation="oauth/token", detail=type(error).__name__) from None
     answer: dict[str, Any] = {}
@@ -121,15 +134,24 @@ async def token_request(url: str, form: dict[str, str]) -> dict[str, Any]:
         answer = json.loads(response.content)
     if response.status_code == 200 and isinstance(answer, dict) and answer.get("access_token"):
         return answer
-    code = str(answer.get("error", "")) if isinstance(answer, dict) else ""
-    refused = code in ("invalid_grant", "invalid_client", "unauthorized_client")
+    told = answer if isinstance(answer, dict) else {}
+    code, subtype = str(told.get("error") or ""), str(told.get("error_subtype") or "")
+    if subtype == "invalid_client":
+        code = subtype
+    refused = code in _REFUSALS or (code == "invalid_request" and form.get("grant_type") == "authorization_code")
     raise CallFailed(
         Outcome.REAUTH if refused else Outcome.RETRY,
         "token" if refused else "server",
         operation="oauth/token",
         status=response.status_code,
         code=code,
+        detail=subtype if subtype in _SUBTYPES else "",
     )
+
+
+_REFUSALS = frozenset(("invalid_grant", "invalid_client", "unauthorized_client"))
+_SUBTYPES = frozenset(("invalid_refresh_token", "access_revoked", "invalid_client"))
+"""Those that are known: free text of an endpoint might repeat what it was sent."""
 
 
 def _is_ending(tokens: Tokens, now: datetime) -> bool:

@@ -18,7 +18,7 @@ from sandbox.core.settings import Settings
 ENVIRONMENTS = ("producao", "homologacao")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Grant:
     """A consent of the company (a connection); a revoked one cannot be renewed."""
 
@@ -28,7 +28,7 @@ class Grant:
     burned: bool = False
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Token:
     """A code, access or refresh token with its end of life (seconds since the epoch)."""
 
@@ -82,7 +82,7 @@ class Quota:
         return min(size, max(0.0, self.tokens) + max(0.0, now - self.filled_at) * size)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Account:
     """One ERP account (one company) with everything in it."""
 

@@ -13,7 +13,7 @@ from sandbox.contaazul.documents import plain
 CENT = Decimal("0.01")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Product:
     """A product; a variation has a `parent`."""
 
@@ -56,7 +56,7 @@ class Product:
         return (("sku", self.codigo_sku),)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Person:
     """A person; `fields` has the names of the detail, with `cpf` and `cnpj` instead of `documento`."""
 
@@ -96,7 +96,7 @@ class Person:
         return (("documento", self.documento), ("legado", self.uuid_legado))
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Sale:
     """A sale or, with tipo ORCAMENTO, a budget. `deleted` sales still answer by id (§6.5)."""
 
@@ -150,7 +150,7 @@ class Sale:
         return self.gross + money(self.freight) - self.discount_value
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Invoice:
     """An NF-e. Status EMITIDA and CORRIGIDA_SUCESSO are listed, the others only counted (§7.1)."""
 

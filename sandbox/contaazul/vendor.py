@@ -123,7 +123,7 @@ class ContaAzul:
         if op == "revoke":
             return {"revoked": account.revoke()}
         if op == "seed":
-            return self.seed(account, {k: v for k, v in step.items() if k in ("products", "people", "seed")})
+            return self.seed(account, {k: v for k, v in step.items() if k not in ("op", "account")})
         if op == "spend":
             return self._spend(account, step.get("calls"))
         return Merchant(account).edit(op, step)

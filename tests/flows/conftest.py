@@ -57,7 +57,7 @@ async def v3(hub_db: Database, sandbox: Sandbox) -> Shop:
 
 @pytest.fixture(params=["update lists", "listing", "v3"])
 async def mode(request: pytest.FixtureRequest, hub_db: Database, sandbox: Sandbox) -> Shop:
-    """The three ways in which changes are found out: v2's lists that forget, its whole listing, v3's filters by date."""
+    """The three ways to find changes out: v2's lists that forget, its whole listing, v3's filters by date."""
     kind = "tiny_v3" if request.param == "v3" else "tiny_v2"
     return await Shop.connect(hub_db, sandbox, kind, features={"update_lists": request.param == "update lists"})
 

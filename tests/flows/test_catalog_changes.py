@@ -100,30 +100,30 @@ async def test_a_bad_product_that_is_deleted_takes_its_notice_along(mode: Shop, 
 # SKUs.
 
 
-async def test_a_changed_sku_stays_the_same_product(mode: Shop) -> None:
-    mode.seed(catalog="generated", size=3)
-    await mode.pull_catalog()
-    key = mode.key("GER-000001")
-    record = await mode.record_id(key)
-    mode.edit(key, codigo="OUTRO-SKU")
-    await mode.pull_catalog()
-    assert (await mode.products())[key]["sku"] == "OUTRO-SKU"
-    assert await mode.record_id(key) == record
-    assert len(await mode.products()) == 3
+async def test_a_changed_sku_stays_the_same_product(shop: Shop) -> None:
+    shop.seed(catalog="generated", size=3)
+    await shop.pull_catalog()
+    key = shop.key("GER-000001")
+    record = await shop.record_id(key)
+    shop.edit(key, codigo="OUTRO-SKU")
+    await shop.pull_catalog()
+    assert (await shop.products())[key]["sku"] == "OUTRO-SKU"
+    assert await shop.record_id(key) == record
+    assert len(await shop.products()) == 3
 
 
-async def test_two_swapped_skus_are_swapped_here(mode: Shop) -> None:
-    mode.seed(catalog="generated", size=3)
-    await mode.pull_catalog()
-    one, other = mode.key("GER-000001"), mode.key("GER-000002")
-    records = await mode.record_id(one), await mode.record_id(other)
-    mode.edit(one, codigo="GER-000002")
-    mode.edit(other, codigo="GER-000001")
-    await mode.pull_catalog()
-    products = await mode.products()
+async def test_two_swapped_skus_are_swapped_here(shop: Shop) -> None:
+    shop.seed(catalog="generated", size=3)
+    await shop.pull_catalog()
+    one, other = shop.key("GER-000001"), shop.key("GER-000002")
+    records = await shop.record_id(one), await shop.record_id(other)
+    shop.edit(one, codigo="GER-000002")
+    shop.edit(other, codigo="GER-000001")
+    await shop.pull_catalog()
+    products = await shop.products()
     assert (products[one]["sku"], products[other]["sku"]) == ("GER-000002", "GER-000001")
-    assert (await mode.record_id(one), await mode.record_id(other)) == records
-    assert not (await mode.state())["notices"]
+    assert (await shop.record_id(one), await shop.record_id(other)) == records
+    assert not (await shop.state())["notices"]
 
 
 @pytest.mark.parametrize("hard", [False, True])
@@ -162,23 +162,23 @@ async def test_a_sku_used_again_in_the_same_breath_ends_with_the_new_product(mod
     assert state["products"][new]["active"] and not state["notices"]
 
 
-async def test_of_two_products_with_one_sku_the_first_stays_and_a_notice_tells(mode: Shop, clock: Clock) -> None:
-    mode.seed(catalog="generated", size=3)
-    await mode.pull_catalog()
-    before, first = await mode.state(), mode.key("GER-000001")
-    second = mode.create(codigo="GER-000001", nome="Repetido", preco=5)
-    await mode.pull_catalog()
-    state = await mode.state()
+async def test_of_two_products_with_one_sku_the_first_stays_and_a_notice_tells(shop: Shop, clock: Clock) -> None:
+    shop.seed(catalog="generated", size=3)
+    await shop.pull_catalog()
+    before, first = await shop.state(), shop.key("GER-000001")
+    second = shop.create(codigo="GER-000001", nome="Repetido", preco=5)
+    await shop.pull_catalog()
+    state = await shop.state()
     assert state["products"] == before["products"]
     assert [(p["reason"], p["received"]) for p in state["quarantined"][second]] == [
         ("repeated", f"GER-000001 ({first})")
     ]
     # The cure may lie in either of the two: here the first one gives the SKU up, and no row of the second changes.
-    mode.edit(first, codigo="GER-000001-A")
-    await mode.pull_catalog()
+    shop.edit(first, codigo="GER-000001-A")
+    await shop.pull_catalog()
     clock.advance(hours=2)
-    await mode.pull_catalog()
-    cured = await mode.state()
+    await shop.pull_catalog()
+    cured = await shop.state()
     assert cured["products"][second]["sku"] == "GER-000001"
     assert not cured["notices"] and not cured["quarantined"]
 
@@ -209,64 +209,64 @@ async def ours(shop: Shop, sku: str | None, **columns: Any) -> str:
     return row.id  # type: ignore[attr-defined, no-any-return]
 
 
-async def test_a_product_of_the_store_is_found_by_its_sku_before_its_gtin(shop: Shop) -> None:
-    shop.seed(catalog="empty")
-    by_sku = await ours(shop, "IGUAL")
-    by_gtin = await ours(shop, "DE-OUTRO-CODIGO", gtin=GTIN)
-    key = shop.create(codigo="IGUAL", nome="Do ERP", preco=5, gtin=GTIN)
-    await shop.pull_catalog()
-    assert await shop.record_id(key) == by_sku != by_gtin
-    products = await shop.products()
+async def test_a_product_of_the_store_is_found_by_its_sku_before_its_gtin(v2: Shop) -> None:
+    v2.seed(catalog="empty")
+    by_sku = await ours(v2, "IGUAL")
+    by_gtin = await ours(v2, "DE-OUTRO-CODIGO", gtin=GTIN)
+    key = v2.create(codigo="IGUAL", nome="Do ERP", preco=5, gtin=GTIN)
+    await v2.pull_catalog()
+    assert await v2.record_id(key) == by_sku != by_gtin
+    products = await v2.products()
     assert products[key]["name"] == "Do ERP"
     assert products["ours:DE-OUTRO-CODIGO"]["name"] == "Da loja"
     assert len(products) == 2
 
 
-async def test_a_product_of_the_store_is_found_by_its_gtin(shop: Shop) -> None:
-    shop.seed(catalog="empty")
-    mine = await ours(shop, "CODIGO-DA-LOJA", gtin="0" + GTIN)
-    key = shop.create(codigo="CODIGO-DO-ERP", nome="Do ERP", preco=5, gtin=GTIN)
-    await shop.pull_catalog()
-    assert await shop.record_id(key) == mine
-    assert (await shop.products())[key]["sku"] == "CODIGO-DO-ERP"
-    assert len(await shop.products()) == 1
+async def test_a_product_of_the_store_is_found_by_its_gtin(v2: Shop) -> None:
+    v2.seed(catalog="empty")
+    mine = await ours(v2, "CODIGO-DA-LOJA", gtin="0" + GTIN)
+    key = v2.create(codigo="CODIGO-DO-ERP", nome="Do ERP", preco=5, gtin=GTIN)
+    await v2.pull_catalog()
+    assert await v2.record_id(key) == mine
+    assert (await v2.products())[key]["sku"] == "CODIGO-DO-ERP"
+    assert len(await v2.products()) == 1
 
 
-async def test_a_product_is_never_found_by_its_name(shop: Shop) -> None:
-    shop.seed(catalog="empty")
-    mine = await ours(shop, "CODIGO-DA-LOJA", name="Caneca azul")
-    nameless = await ours(shop, None, name="Caneca azul")
-    key = shop.create(codigo="CODIGO-DO-ERP", nome="Caneca azul", preco=5)
-    bare = shop.create(codigo="", nome="Caneca azul", preco=5)
-    await shop.pull_catalog()
-    assert not {await shop.record_id(key), await shop.record_id(bare)} & {mine, nameless}
-    assert len(await shop.products()) == 4
+async def test_a_product_is_never_found_by_its_name(v2: Shop) -> None:
+    v2.seed(catalog="empty")
+    mine = await ours(v2, "CODIGO-DA-LOJA", name="Caneca azul")
+    nameless = await ours(v2, None, name="Caneca azul")
+    key = v2.create(codigo="CODIGO-DO-ERP", nome="Caneca azul", preco=5)
+    bare = v2.create(codigo="", nome="Caneca azul", preco=5)
+    await v2.pull_catalog()
+    assert not {await v2.record_id(key), await v2.record_id(bare)} & {mine, nameless}
+    assert len(await v2.products()) == 4
 
 
-async def test_a_gtin_that_two_products_of_the_store_have_is_a_notice(shop: Shop, clock: Clock) -> None:
-    shop.seed(catalog="empty")
-    await ours(shop, "LOJA-1", gtin=GTIN)
-    await ours(shop, "LOJA-2", gtin=GTIN)
-    key = shop.create(codigo="CODIGO-DO-ERP", nome="Do ERP", preco=5, gtin=GTIN)
-    await shop.pull_catalog()
-    state = await shop.state()
+async def test_a_gtin_that_two_products_of_the_store_have_is_a_notice(v2: Shop, clock: Clock) -> None:
+    v2.seed(catalog="empty")
+    await ours(v2, "LOJA-1", gtin=GTIN)
+    await ours(v2, "LOJA-2", gtin=GTIN)
+    key = v2.create(codigo="CODIGO-DO-ERP", nome="Do ERP", preco=5, gtin=GTIN)
+    await v2.pull_catalog()
+    state = await v2.state()
     assert [problem["reason"] for problem in state["quarantined"][key]] == ["ambiguous"]
     assert len(state["products"]) == 2 and len(state["notices"]) == 1
-    shop.edit(key, codigo="LOJA-2")
+    v2.edit(key, codigo="LOJA-2")
     clock.advance(hours=2)
-    await shop.pull_catalog()
-    state = await shop.state()
+    await v2.pull_catalog()
+    state = await v2.state()
     assert state["products"][key]["sku"] == "LOJA-2" and set(state["products"]) == {key, "ours:LOJA-1"}
     assert not state["notices"]
 
 
-async def test_one_product_of_the_store_that_two_of_theirs_fit_is_given_to_one_only(shop: Shop) -> None:
-    shop.seed(catalog="empty")
-    mine = await ours(shop, "IGUAL", gtin=GTIN)
-    by_gtin = shop.create(codigo="ANTES-NA-LISTA", nome="A do ERP", preco=5, gtin=GTIN)
-    by_sku = shop.create(codigo="IGUAL", nome="B do ERP", preco=5)
-    await shop.pull_catalog()
-    assert await shop.record_id(by_sku) == mine != await shop.record_id(by_gtin)
+async def test_one_product_of_the_store_that_two_of_theirs_fit_is_given_to_one_only(v2: Shop) -> None:
+    v2.seed(catalog="empty")
+    mine = await ours(v2, "IGUAL", gtin=GTIN)
+    by_gtin = v2.create(codigo="ANTES-NA-LISTA", nome="A do ERP", preco=5, gtin=GTIN)
+    by_sku = v2.create(codigo="IGUAL", nome="B do ERP", preco=5)
+    await v2.pull_catalog()
+    assert await v2.record_id(by_sku) == mine != await v2.record_id(by_gtin)
 
 
 # Families.

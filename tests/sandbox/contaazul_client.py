@@ -59,7 +59,8 @@ class ContaAzulClient:
 
     def authorize(self, **changes: Any) -> httpx.Response:
         query = {
-            "response_type": "code", "client_id": APP[0], "redirect_uri": BACK, "state": "s/1", "scope": SCOPE, **changes,
+            "response_type": "code", "client_id": APP[0], "redirect_uri": BACK, "state": "s/1", "scope": SCOPE,
+            **changes,
         }  # fmt: skip
         return self.http.get("/contaazul/oauth/authorize", params=query)
 

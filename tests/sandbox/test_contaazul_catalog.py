@@ -119,8 +119,8 @@ def test_ncm_goes_by_the_id_of_the_lookup(ca):
 def test_patch_takes_the_price_and_never_the_stock(ca):
     """§4.4, §4.5: 204, flat body, unknown fields ignored, version grows."""
     made = ca.product()
-    answer = ca.api("PATCH", f"/produtos/{made['id']}", json={
-        "valor_venda": 61.9, "estoque": {"estoque_disponivel": 99}, "descricao": "nova", "status": "INATIVO"})  # fmt: skip
+    body = {"valor_venda": 61.9, "estoque": {"estoque_disponivel": 99}, "descricao": "nova", "status": "INATIVO"}
+    answer = ca.api("PATCH", f"/produtos/{made['id']}", json=body)
     assert (answer.status_code, answer.content) == (204, b"")
     now = ca.get(f"/produtos/{made['id']}")
     assert (now["estoque"]["valor_venda"], now["estoque"]["quantidade_total"]) == (61.9, 10.0)
@@ -149,7 +149,8 @@ def test_same_sku_twice_makes_two_products_unless_told(ca):
 def test_variations_and_kits(ca):
     """§4.1 to §4.3."""
     parent = ca.product(codigo_sku="P", formato="VARIACAO", variacao={
-        "tipos": [{"descricao": "Cor", "opcoes": [{"id": "1", "descricao": "Azul"}, {"id": "2", "descricao": "Preta"}]}],
+        "tipos": [
+            {"descricao": "Cor", "opcoes": [{"id": "1", "descricao": "Azul"}, {"id": "2", "descricao": "Preta"}]}],
         "produtos": [
             {"codigo_sku": "P-A", "saldo": 3, "valor_venda": 40, "opcoes": [{"id": "1"}]},
             {"codigo_sku": "P-P", "saldo": 4, "opcoes": [{"id": "2"}]}]})  # fmt: skip
@@ -262,9 +263,8 @@ def test_same_document_twice_makes_two_people_unless_told(ca):
     ca.person()
     assert ca.get("/pessoas", documentos="90000000132")["totalItems"] == 2
     ca.settings(duplicate_person="refuse")
-    answer = ca.api("POST", "/pessoas", json={
-        "nome": "N", "tipo_pessoa": "Física", "cpf": "90000000132", "perfis": [{"tipo_perfil": "Cliente"}]})  # fmt: skip
-    ca.error(answer)
+    body = {"nome": "N", "tipo_pessoa": "Física", "cpf": "90000000132", "perfis": [{"tipo_perfil": "Cliente"}]}
+    ca.error(ca.api("POST", "/pessoas", json=body))
 
 
 def test_put_wants_everything_and_patch_what_is_sent(ca):

@@ -1,0 +1,1 @@
+"""Conta Azul (`reference/contaazul.md`): products and orders go in, invoices come back."""
