@@ -1,7 +1,8 @@
 """The yardstick: what the same calls cost when nothing is done with the answers but parsing them.
 
-One client, 30 calls at once without a pause at the end of a page, the pages listed ahead of the details, and a closing
-pass over the listing, as our first pull makes one.
+One `httpx.AsyncClient`, 30 calls at once without a pause at the end of a page, the pages listed ahead of the details,
+and a closing pass over the listing, as our first pull makes one. With `lanes` the client gets our own transport
+(`providers.lanes`), which tells what of the difference is the transport's.
 """
 
 import asyncio
@@ -12,19 +13,21 @@ from typing import Any
 import httpx
 
 from benchmarks._usage import Usage
+from providers.lanes import Lanes
 
 AT_ONCE = 30
 WAITING = 200
 
 
-async def pull(url: str, token: str) -> dict[str, Any]:
+async def pull(url: str, token: str, *, lanes: bool = False) -> dict[str, Any]:
     """Make the calls of a first pull and return what it took."""
     usage = Usage()
     calls = 0
     room = asyncio.Semaphore(AT_ONCE)
     waiting: asyncio.Queue[str | None] = asyncio.Queue(WAITING)
     limits = httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE)
-    async with httpx.AsyncClient(base_url=url, limits=limits, timeout=30.0, trust_env=False) as client:
+    transport = Lanes() if lanes else httpx.AsyncHTTPTransport(limits=limits, trust_env=False)
+    async with httpx.AsyncClient(base_url=url, transport=transport, timeout=30.0) as client:
 
         async def ask(service: str, **fields: Any) -> dict[str, Any]:
             nonlocal calls
@@ -67,4 +70,4 @@ async def pull(url: str, token: str) -> dict[str, Any]:
 
 if __name__ == "__main__":
     task = json.loads(sys.argv[1])
-    print(json.dumps(asyncio.run(pull(task["url"], task["token"]))))
+    print(json.dumps(asyncio.run(pull(**task))))

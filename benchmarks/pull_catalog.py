@@ -126,6 +126,8 @@ async def _first_and_second(options: argparse.Namespace, prefect: Prefect, folde
             _compare(bare, ours)
             rounds.append((bare, ours))
             say(f"  bare loop {bare['seconds']:.1f} s, ours {ours['seconds']:.1f} s")
+        say("the bare loop over our own transport")
+        over_lanes = await _bare(served, lanes=True)
         say("second pull with nothing changed: update lists, listing, changed-since (after a first pull by v3)")
         lists = await hub.pull()
         hub = await hub.connect("tiny_v2", {"token": TOKEN}, Policy(calls_per_minute=0, update_lists="never"))
@@ -151,6 +153,7 @@ async def _first_and_second(options: argparse.Namespace, prefect: Prefect, folde
         "products": rounds[at][0]["products"],
         "ratios": [round(ratio, 3) for ratio in ratios],
         "bare": _figures(rounds[at][0]),
+        "bare_over_our_transport": _figures(over_lanes),
         "ours": _figures(rounds[at][1]),
         "ours_v3": _figures(v3),
     }  # fmt: skip
@@ -162,10 +165,10 @@ async def _peak(options: argparse.Namespace, prefect: Prefect, folder: Path, siz
         return _rounded((await hub.pull())["peak_mb"])
 
 
-async def _bare(served: Sandbox) -> dict[str, Any]:
+async def _bare(served: Sandbox, *, lanes: bool = False) -> dict[str, Any]:
     before = cpu_seconds(pid=served.pid)
     served.forget_calls()
-    found = await measured("_bare_pull", {"url": f"{served.url}/tiny/api2", "token": TOKEN})
+    found = await measured("_bare_pull", {"url": f"{served.url}/tiny/api2", "token": TOKEN, "lanes": lanes})
     found["sandbox_cpu_seconds"] = cpu_seconds(pid=served.pid) - before
     found["calls_told"] = served.calls()["total"]
     return found
@@ -223,11 +226,19 @@ def _rounded(value: float) -> float:
     return round(value, 2)
 
 
+_ROWS = {
+    "bare loop": "bare",
+    "ours": "ours",
+    "ours by v3, its own calls": "ours_v3",
+    "bare loop over our transport": "bare_over_our_transport",
+}
+
+
 def _show(results: dict[str, Any]) -> None:
     console = Console(highlight=False)
     console.print(described(results["machine"]))
     first = Table("", "seconds", "CPU s", "peak MB", "calls", title=f"First pull of {results['products']:,} products")
-    for name, key in (("bare loop", "bare"), ("ours", "ours"), ("ours by v3, its own calls", "ours_v3")):
+    for name, key in _ROWS.items():
         row = results[key]
         first.add_row(name, f"{row['seconds']:.1f}", f"{row['cpu_seconds']:.1f}", f"{row['peak_mb']:.0f}",
                       f"{row['calls']:,}")  # fmt: skip

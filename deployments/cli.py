@@ -9,11 +9,11 @@ import typer
 from dotenv import load_dotenv
 from pydantic import ValidationError
 
-from deployments.commands import check, connect, demo, keys, migrate, notices, sandbox, status, sync, up
+from deployments.commands import check, connect, demo, disconnect, keys, migrate, notices, sandbox, status, sync, up
 from deployments.errors import Fault
 from hub.version import installed_version
 
-COMMANDS = (up, demo, sandbox, migrate, connect, check, sync, status, notices, keys)
+COMMANDS = (up, demo, sandbox, migrate, connect, disconnect, check, sync, status, notices, keys)
 """The verbs, in the order in which `esteira --help` lists them."""
 
 

@@ -128,7 +128,7 @@ def _by_its_gtin(prepared: Prepared, batch: _Batch, frees: str | None) -> Match 
     gtin = prepared.data["gtin_key"] or ""
     free = [p for p in batch.by_gtin.get(gtin, []) if p.record_id not in batch.claimed and p.sku not in batch.by_sku]
     if len(free) > 1:
-        skus = ", ".join(p.sku or "sem código" for p in free)
+        skus = ", ".join(sorted(p.sku or "sem código" for p in free))
         return Ambiguous(prepared, Problem("gtin", "ambiguous", f"{prepared.data['gtin']} ({skus})"))
     if free:
         batch.claimed.add(free[0].record_id)

@@ -96,7 +96,7 @@ class OrderTotals:
         return self.computed == self.stated
 
 
-class OrderRefused(Exception):  # noqa: N818 it says what happened to the order
+class OrderRefused(Exception):
     """An order that cannot be taken: every problem with it, and its totals where it is they that differ."""
 
     def __init__(self, number: str, problems: Sequence[Problem], totals: OrderTotals | None = None) -> None:
@@ -129,12 +129,12 @@ async def put_order(session: AsyncSession, merchant_id: str, placed: PlacedOrder
     checked(placed)
     digest = content_hash(placed)
     order, created = await _locked(session, merchant_id, placed)
+    await clear_notices(session, merchant_id, "", INTAKE, [placed.number])
     if order.content_hash == digest:
         return Put(order, "unchanged")
     await _fill(session, order, placed)
     order.content_hash = digest
     await session.flush()
-    await clear_notices(session, merchant_id, "", INTAKE, [placed.number])
     was_paid = order.state == "paid"
     await settle(session, order)
     if not created:
@@ -208,19 +208,20 @@ def _problems(placed: PlacedOrder) -> list[Problem]:
     for name in ("total", "discount", "freight"):
         found += _amount_problems(name, getattr(placed, name))
     for line in placed.lines:
-        if not line.sku:
-            found.append(Problem("sku", "empty", ""))
-        found += [Problem(n, "too_long", v[:80]) for n, v in (("sku", line.sku), ("name", line.name)) if _long(n, v)]
-        if not line.quantity.is_finite() or not 0 < line.quantity < 10**9:
-            found.append(Problem("quantity", "range", str(line.quantity)))
-        if not line.unit_price.is_finite() or not 0 <= line.unit_price < 10**12:
-            found.append(Problem("unit_price", "range", str(line.unit_price)))
-        found += _amount_problems("discount", line.discount)
+        found += _line_problems(line)
     return found
 
 
-def _long(name: str, value: str) -> bool:
-    return len(value) > LONGEST[name]
+def _line_problems(line: Line) -> list[Problem]:
+    texts = (("sku", line.sku), ("name", line.name))
+    found = [Problem(name, "too_long", value[:80]) for name, value in texts if len(value) > LONGEST[name]]
+    if not line.sku:
+        found.append(Problem("sku", "empty", ""))
+    if not line.quantity.is_finite() or not 0 < line.quantity < 10**9:
+        found.append(Problem("quantity", "range", str(line.quantity)))
+    if not line.unit_price.is_finite() or not 0 <= line.unit_price < 10**12:
+        found.append(Problem("unit_price", "range", str(line.unit_price)))
+    return found + _amount_problems("discount", line.discount)
 
 
 def _amount_problems(name: str, amount: Decimal) -> list[Problem]:

@@ -1,8 +1,8 @@
 """What happens to an order after it was placed: payments, cancellation, refunds; and who must be told of it.
 
 Events come late, doubled and out of order. So a payment only ever moves forward (pending, approved, cancelled,
-refunded), and the order's own state is computed from all of its payments: whatever order the same events come in, the
-end is the same.
+refunded), and the order's own state is computed from all of its payments: in whatever order the events of a payment
+come, the end is the same.
 """
 
 from collections.abc import Sequence
@@ -147,6 +147,8 @@ async def settle(session: AsyncSession, order: Order) -> None:
         order.state, order.paid_at = "created", None  # an edit has made it dearer than what was paid
     elif order.state == "paid" and standing.state in ENDED:
         order.state = standing.state
+    elif order.state == "created" and standing.state in ENDED and ZERO < (order.total or ZERO) <= standing.returned:
+        order.state = standing.state  # the refund has overtaken the approval
     if not order.payment_method:
         _describe(order, payments)
     if before != (order.state, order.payment_state):
@@ -167,11 +169,12 @@ def standing_of(order: Order, payments: Sequence[Payment]) -> Standing:
     """
     total = order.total or ZERO
     back = {p.reference.removesuffix(REFUND_MARK): p.amount or ZERO for p in payments if p.state == REFUND}
-    held = returned = ZERO
+    held = returned = gross = ZERO
     for payment in payments:
         amount = payment.amount or ZERO
         if payment.state == "approved":
             given_back = min(amount, back.get(payment.reference, ZERO))
+            gross += amount
             held += amount - given_back
             returned += given_back
         elif payment.state in ENDED and payment.paid_at is not None:
@@ -179,9 +182,9 @@ def standing_of(order: Order, payments: Sequence[Payment]) -> Standing:
     real = [payment for payment in payments if payment.state != REFUND]
     approved = [payment for payment in real if payment.state == "approved"]
     if approved and held >= total and (held > 0 or not returned):
-        return Standing("paid", held, returned, bool(returned) and held < total)
+        return Standing("paid", held, returned)
     if held > 0:
-        partly_returned = order.paid_at is not None and held + returned >= total
+        partly_returned = gross >= total or (order.paid_at is not None and held + returned >= total)
         return Standing("paid" if partly_returned else "partly_paid", held, returned, partly_returned)
     if any(p.state == "refunded" for p in real) or (approved and returned):
         return Standing("refunded", held, returned)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hub import texts_invoices
 from hub.clock import format_br
 from hub.tables import Notice
 from hub.tables.tenancy import ConnectionState
@@ -146,6 +147,19 @@ SYSTEMS = {
             "Em seguida, conecte de novo na Esteira: permissões mudadas só valem depois de outra autorização."
         ),
     ),
+    "contaazul": System(
+        label="Conta Azul",
+        name="Conta Azul",
+        reconnect=(
+            "Na Esteira, abra esta conexão, escolha conectar de novo e autorize o acesso na tela da Conta Azul que se "
+            "abre, com o usuário administrador da empresa."
+        ),
+        access="Na Conta Azul, confira se a empresa está ativa e se a integração com a Esteira continua autorizada.",
+        permission=(
+            "Na Conta Azul, confira se o usuário que autorizou a Esteira ainda é administrador da empresa. Em seguida, "
+            "conecte de novo na Esteira."
+        ),
+    ),
 }
 
 _UNKNOWN_SYSTEM = System(
@@ -228,6 +242,12 @@ _CONNECTION: dict[str, tuple[str, str, str]] = {
         "O {name} suspendeu o acesso porque há um pagamento em aberto na conta.",
         f"Regularize o pagamento no {{name}}. {_CHECK_AGAIN}",
     ),
+    "plan": (
+        "{label}: o plano não inclui a API",
+        "O {name} avisou que o plano da empresa não dá acesso à API, ou que o período de teste acabou. Enquanto isso, "
+        "nada é enviado nem recebido.",
+        f"No {{name}}, contrate um plano que inclua a integração por API. {_CHECK_AGAIN}",
+    ),
     "other_account": (
         "{label}: conta de outra empresa",
         "A credencial nova desta conexão é de outra empresa (outro CNPJ ou CPF). Para não misturar os produtos das "
@@ -295,6 +315,30 @@ _PLAIN = {
         "por integração.",
         "Registre a devolução no {system} (e na nota fiscal, se já foi emitida) e arquive este aviso.",
     ),
+    "order.edited": (
+        "Pedido {number} mudou depois de enviado",
+        "O pedido já estava no {system} quando foi alterado na loja. O {system} continua com o pedido como era antes.",
+        "Confira o pedido na loja e faça a mesma alteração na venda, no {system}, antes de emitir a nota fiscal; "
+        "depois, arquive este aviso.",
+    ),
+    "order.totals": (
+        "Pedido {number} recusado: os totais não conferem",
+        "O total informado é {stated}, mas a soma dos itens, menos os descontos e mais o frete, dá {computed}. O "
+        "pedido não entrou na Esteira.",
+        "Corrija o pedido na plataforma da loja (ou na planilha) e mande-o de novo; quando os dois totais forem "
+        "iguais, este aviso some.",
+    ),
+    "order.partly_refunded": (
+        "Pedido {number} devolvido em parte",
+        "O pedido, de {total}, foi pago e depois {returned} voltaram ao cliente. A venda continua valendo pelo total.",
+        "Se ela já está no ERP, registre lá a devolução parcial (e na nota fiscal, se já foi emitida).",
+    ),
+    "order.paid_after_end": (
+        "Pedido {number} encerrado recebeu pagamento",
+        "Entraram {held} para um pedido que já estava cancelado ou devolvido. Ele não é enviado ao ERP.",
+        "Devolva o valor ao cliente, ou faça com ele um pedido novo; quando a devolução for registrada, este aviso "
+        "some.",
+    ),
     "stock.at_creation_only": (
         "{system}: estoque só na criação do produto",
         "O {system} só aceita a quantidade em estoque quando o produto é criado. Depois disso o estoque de lá muda "
@@ -302,6 +346,9 @@ _PLAIN = {
         "Acerte o estoque dos produtos nas telas do {system}. Este aviso aparece uma vez só.",
     ),
 }
+
+_REFUSED |= texts_invoices.REFUSED
+_PLAIN |= texts_invoices.PLAIN
 
 _ODD = "o valor “{received}” não pode ser usado; confira o campo"
 
@@ -344,6 +391,11 @@ _PROBLEMS = {
     "customer.missing": "o pedido veio sem comprador",
     "item.unknown": "o produto “{received}” do pedido não está na loja; cadastre-o com este mesmo código (SKU)",
     "order.unknown": "não está mais na loja",
+    "parent_ref.unknown": "o produto pai “{received}” não está na loja; cadastre-o antes, como produto com variações",
+    "parent_ref.itself": "o produto não pode ser pai dele mesmo; informe o código do produto com variações",
+    "items.empty": "o pedido não tem itens; informe ao menos um",
+    "*.range": "{number} está fora do que é possível; confira o número",
+    "*.places": "{number} tem mais de duas casas decimais; escreva o valor com duas",
     "total.differs": "a soma dos itens, com desconto e frete, não confere com o total pago: {received}",
     "*.empty": "está vazio; preencha o campo",
     "*.negative": "{number} é menor que zero; escreva zero ou mais",
@@ -356,7 +408,17 @@ _PROBLEMS = {
 
 FIELDS = {
     "customer": "Comprador",
+    "document": "CPF ou CNPJ",
+    "freight": "Frete",
+    "discount": "Desconto",
+    "instalments": "Parcelas",
     "item": "Item",
+    "items": "Itens",
+    "notes": "Observações",
+    "number": "Número do pedido",
+    "payment_method": "Forma de pagamento",
+    "quantity": "Quantidade",
+    "unit_price": "Preço unitário",
     "order": "Pedido",
     "product": "Produto",
     "total": "Total",
@@ -392,6 +454,9 @@ FIELDS = {
     "width": "Largura da embalagem",
 }
 
+_PROBLEMS |= texts_invoices.PROBLEMS
+FIELDS |= texts_invoices.FIELDS
+
 LABELS: dict[str, dict[str, str]] = {
     "state": {state.value: state.value.capitalize() for state in ConnectionState},
     "outcome": {"done": "concluída", "failed": "falhou", "skipped": "já em andamento", "stopped": "interrompida"},
@@ -400,13 +465,23 @@ LABELS: dict[str, dict[str, str]] = {
         "pull-stock": "Estoque do ERP para a loja",
         "push-products": "Produtos da loja para o ERP",
         "export-orders": "Pedidos pagos para o ERP",
+        "pull-invoices": "Notas fiscais do ERP para a loja",
     },
     "mode": {"full": "primeira leitura", "listing": "lista completa", "changes": "só o que mudou"},
     "op": {"create": "criar", "update": "atualizar", "deactivate": "desativar", "refuse": "recusar", "none": "manter"},
-    "group": {"data": "dados", "price": "preço", "stock": "estoque", "pictures": "imagens"},
+    "group": {
+        "data": "dados",
+        "price": "preço",
+        "stock": "estoque",
+        "pictures": "imagens",
+        "invoice": "nota fiscal",
+    },
 }
 
-_NOTHING_TOLD = {"number": "sem número"}
+_NOTHING_TOLD = {
+    **dict.fromkeys(("number", "note", "series"), "sem número"),
+    **dict.fromkeys(("stated", "computed", "total", "held", "returned"), "um valor não informado"),
+}
 
 _OPS = {
     "token": "credential refused for good; the merchant has to connect again",
@@ -424,6 +499,7 @@ _OPS = {
     "not_found": "the vendor does not have what we asked for",
     "no_service": "the vendor has no such service; check the address setting",
     "debt": "the vendor suspended the account for unpaid fees",
+    "plan": "the account's plan has no API; only the merchant can change it",
     "other_account": "the new credential is another company's; the connection was switched off",
 }
 

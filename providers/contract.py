@@ -37,7 +37,7 @@ class CallFailed(Exception):
 
     `reason` is a stable machine word of ours that picks the merchant's text (`token`, `permission`, `blocked`,
     `not_found`, `no_service`, `unknown_host`, `unreachable`, `timeout`, `cut`, `maintenance`, `quota`, `unreadable`,
-    `server`, `validation`, `debt`); `code` and `detail` are the vendor's own. `not_found` is said of a record,
+    `server`, `validation`, `debt`, `plan`); `code` and `detail` are the vendor's own. `not_found` is said of a record,
     `no_service` of an address that the vendor does not have.
     """
 
@@ -270,3 +270,11 @@ class InvoiceSource(Protocol):
 
     async def read_invoice(self, access_key: str) -> bytes | Gone:
         """The note's document as it comes: XML, or a ZIP where it was corrected. Raises CallFailed."""
+
+
+@runtime_checkable
+class Revocable(Protocol):
+    """The merchant's consent can be taken back over there."""
+
+    async def revoke(self) -> None:
+        """Take it back; one that is gone already is as good. Raises CallFailed."""

@@ -124,9 +124,10 @@ async def token_request(url: str, form: dict[str, str], basic: tuple[str, str] |
     """
     s = settings()
     timeout = httpx.Timeout(s.read_timeout_s, connect=s.connect_timeout_s)
+    signer = httpx.BasicAuth(*basic) if basic else httpx.USE_CLIENT_DEFAULT
     try:
         async with httpx.AsyncClient(timeout=timeout) as client:
-            response = await client.post(url, data=form, auth=basic)
+            response = await client.post(url, data=form, auth=signer)
     except httpx.RequestError as error:
         raise CallFailed(Outcome.RETRY, "unreachable", operation="oauth/token", detail=type(error).__name__) from None
     answer: dict[str, Any] = {}

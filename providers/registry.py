@@ -1,10 +1,13 @@
 """Every system that the hub can speak to: one line each."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from hub.db import Database
 from hub.tables import Connection
+from providers.consent import OAuthApp
+from providers.contaazul.provider import ContaAzul
 from providers.contract import Provider
 from providers.tiny_v2.provider import TinyV2
 from providers.tiny_v3.provider import TinyV3
@@ -22,14 +25,26 @@ class Opens(Provider, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of connection. `credentials` are the keys that a merchant gives; with `oauth` its consent besides."""
+    """One kind of connection. `credentials` are the keys that a merchant gives; with an `app` its consent besides."""
 
     kind: str
     label: str
     side: str
     provider: type[Opens]
     credentials: tuple[str, ...]
-    oauth: bool = False
+    app: Callable[[], OAuthApp] | None = None
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    """The policy of a new connection, where it differs from everybody's (design, section 8)."""
+
+    @property
+    def oauth(self) -> bool:
+        """Whether the merchant consents in a browser."""
+        return self.app is not None
+
+    @property
+    def takes(self) -> tuple[str, ...]:
+        """The kinds of record that can be sent to it: what `hub.outbox` queues for it."""
+        return tuple(getattr(self.provider, "takes", ()))
 
     def open(self, db: Database, connection: Connection) -> Provider:
         """Open a connection of this kind; nothing is called yet."""
@@ -45,7 +60,16 @@ KINDS: dict[str, Kind] = {
     one.kind: one
     for one in (
         Kind("tiny_v2", "Olist Tiny (API v2)", "erp", TinyV2, ("token",)),
-        Kind("tiny_v3", "Olist Tiny (API v3)", "erp", TinyV3, ("client_id", "client_secret"), oauth=True),
+        Kind("tiny_v3", "Olist Tiny (API v3)", "erp", TinyV3, ("client_id", "client_secret"), app=TinyV3.app),
+        Kind(
+            "contaazul",
+            "Conta Azul",
+            "erp",
+            ContaAzul,
+            ("client_id", "client_secret"),
+            app=ContaAzul.app,
+            defaults={"send_mode": "selected"},
+        ),
     )
 }
 

@@ -182,7 +182,8 @@ async def _release(work: Work, entries: Sequence[Entry]) -> None:
     if entries:
         async with work.commit() as session:
             for entry in entries:
-                await outbox.settle(session, entry, work.held.holder, state="pending", keep_attempt=True)
+                state = "unknown" if entry.attempt else "pending"
+                await outbox.settle(session, entry, work.held.holder, state=state, keep_attempt=True)
 
 
 async def cured(session: AsyncSession, work: Work, kind: str, record_id: str) -> None:

@@ -7,6 +7,7 @@ from hub.settings import Settings, settings
 from hub.version import installed_version
 from web.docs_page import docs_page
 from web.health import health_routes
+from web.oauth import oauth_routes
 
 
 def create_app(config: Settings | None = None) -> FastAPI:
@@ -21,6 +22,7 @@ def create_app(config: Settings | None = None) -> FastAPI:
         redoc_url=None,
     )
     app.include_router(health_routes(config.database))
+    app.include_router(oauth_routes(config))
 
     @app.get("/docs", response_class=HTMLResponse, include_in_schema=False)
     async def docs() -> str:

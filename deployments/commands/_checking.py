@@ -4,20 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import select
-from sqlmodel import col
-
 from deployments.commands import _shown as shown
-from deployments.commands._hub import chosen, find, opened, prepare_prefect
-from hub import connections, fiscal, texts
-from hub.crypto import blind_index
+from deployments.commands._hub import chosen, find, opened
+from hub import fiscal, texts
 from hub.db import Database
-from hub.notices import WHOLE_CONNECTION, Draft, clear_notices, raise_notices
-from hub.tables import Connection
 from hub.tables.tenancy import ConnectionState
-from providers.contract import Account, CallFailed
-from providers.http import OverHttp
-from providers.registry import open_provider
+from providers import accounts
+from providers.contract import CallFailed
 
 
 @dataclass(frozen=True)
@@ -52,18 +45,18 @@ async def run(connection_id: str | None, *, as_json: bool) -> int:
 async def check(db: Database, connection_id: str) -> Checked:
     """Check one connection and keep what was found: its state, its account, its features, its notices."""
     connection = await find(db, connection_id)
-    async with open_provider(db, connection) as provider:
-        try:
-            account = await provider.check()
-        except CallFailed as failed:
-            return await _failed(db, connection, failed)
-        index = blind_index(account.document, "account.document") if account.document else ""
-        if index and connection.account and index != connection.account:
-            return await _other_account(db, connection, account)
-        async with db.write() as session:
-            await connections.checked(session, connection.id, index or connection.account, account.features)
-            await clear_notices(session, connection.merchant_id, connection.id, WHOLE_CONNECTION)
-        await _carry_quota_over(db, connection.id, provider)
+    try:
+        found = await accounts.verify(db, connection)
+    except CallFailed as failed:
+        params = {"kind": connection.kind, "code": failed.code, "detail": failed.detail[:200]}
+        text = texts.render(f"connection.{failed.reason}", params)
+        return Checked(connection.id, connection.kind, works=False, reason=str(failed), text=text)
+    except accounts.OtherAccountError as other:
+        text = texts.render(other.draft.code, other.draft.params)
+        return Checked(
+            connection.id, connection.kind, works=False, document=other.document, reason=str(other), text=text
+        )
+    account = found.account
     return Checked(
         connection.id,
         connection.kind,
@@ -72,7 +65,7 @@ async def check(db: Database, connection_id: str) -> Checked:
         document=fiscal.mask_document(account.document) if account.document else "",
         per_minute=account.per_minute,
         features=account.features,
-        same_account_as=await _same_account(db, connection.id, index),
+        same_account_as=found.same_account_as,
     )
 
 
@@ -90,63 +83,6 @@ def show(found: Sequence[Checked], *, as_json: bool) -> None:
             shown.warn(f"{one.connection}: {one.reason}")
             if one.text:
                 shown.warn(f"  {one.text.title}\n  {one.text.body}\n  {one.text.action}")
-
-
-async def _failed(db: Database, connection: Connection, failed: CallFailed) -> Checked:
-    prepare_prefect()
-    from tasks.work import tell  # noqa: PLC0415 imports Prefect, which takes seconds
-
-    await tell(db, connection, failed)
-    params = {"kind": connection.kind, "code": failed.code, "detail": failed.detail[:200]}
-    text = texts.render(f"connection.{failed.reason}", params)
-    return Checked(connection.id, connection.kind, works=False, reason=str(failed), text=text)
-
-
-async def _other_account(db: Database, connection: Connection, account: Account) -> Checked:
-    """The new credential leads elsewhere: a pull would retire every product of the company that was here before."""
-    document = fiscal.mask_document(account.document)
-    reason = (
-        f"the credential leads to another account ({document}) than the one connected before: give the former "
-        "account's credential, or make a connection of its own for this one (esteira connect … --connection NEW-ID)"
-    )
-    draft = Draft(
-        code="connection.other_account",
-        connection_id=connection.id,
-        kind=WHOLE_CONNECTION,
-        params={"kind": connection.kind},
-    )
-    async with db.write() as session:
-        await connections.mark(session, connection.id, ConnectionState.INACTIVE, reason)
-        await raise_notices(session, connection.merchant_id, [draft])
-    text = texts.render(draft.code, draft.params)
-    return Checked(connection.id, connection.kind, works=False, document=document, reason=reason, text=text)
-
-
-async def _carry_quota_over(db: Database, connection_id: str, before: Any) -> None:
-    """The quota is counted by account from the first check on, and until then by connection.
-
-    Without this the first calls of a run that follows at once would not know of those that the check made in the
-    vendor's same window, and would go over it.
-    """
-    async with open_provider(db, await find(db, connection_id)) as after:
-        if not (isinstance(before, OverHttp) and isinstance(after, OverHttp)):
-            return
-        old, new = before.http.limiter, after.http.limiter
-        if old.key != new.key and old.per_minute:
-            await new.learn(old.per_minute)
-            await new.hold(60 / old.per_minute)
-
-
-async def _same_account(db: Database, connection_id: str, index: str) -> tuple[str, ...]:
-    if not index:
-        return ()
-    async with db.read() as session:
-        others = await session.execute(
-            select(col(Connection.id))
-            .where(col(Connection.account) == index, col(Connection.id) != connection_id)
-            .order_by(col(Connection.id))
-        )
-        return tuple(others.scalars())
 
 
 def _row(one: Checked) -> tuple[Any, ...]:

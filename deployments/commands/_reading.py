@@ -1,6 +1,8 @@
 """What the hub knows, read and shown: connections as they stand, and notices."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import case, func, select
@@ -49,7 +51,7 @@ async def show_status(connection_id: str | None, *, as_json: bool) -> None:
         shown.table(
             "Cursors",
             ("connection", "stream", "stands at"),
-            [(of, name, ", ".join(f"{k}={v}" for k, v in position.items())) for of, name, position in cursors],
+            [(of, name, _place(position)) for of, name, position in cursors],
         )
 
 
@@ -99,6 +101,20 @@ def _show_runs(runs: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
             for of, run in runs
         ],
     )
+
+
+def _place(position: Mapping[str, Any]) -> str:
+    """A cursor's position for people: its times by the same clock as the other tables."""
+    parts = []
+    for name, value in position.items():
+        if isinstance(value, Mapping):
+            parts.append(f"{name} ({_place(value)})")
+            continue
+        shown_value = str(value)
+        with contextlib.suppress(ValueError):
+            shown_value = shown.moment(datetime.fromisoformat(shown_value))
+        parts.append(f"{name} {shown_value}")
+    return ", ".join(parts)
 
 
 def _notice(notice: Notice, kinds: Mapping[str, str]) -> dict[str, Any]:

@@ -73,6 +73,10 @@ def _flow(path: str) -> Any:
         from flows.pull_catalog import pull_catalog  # noqa: PLC0415
 
         return pull_catalog
+    if path == "pull-invoices":
+        from flows.pull_invoices import pull_invoices  # noqa: PLC0415
+
+        return pull_invoices
     from flows.pull_stock import pull_stock  # noqa: PLC0415
 
     return pull_stock

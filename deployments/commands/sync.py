@@ -12,6 +12,7 @@ class Path(StrEnum):
 
     PULL_CATALOG = "pull-catalog"
     PULL_STOCK = "pull-stock"
+    PULL_INVOICES = "pull-invoices"
 
 
 def register(app: typer.Typer) -> None:

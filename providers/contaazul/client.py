@@ -15,7 +15,7 @@ PAGE_ROWS = 100
 """A size that every listing takes; others are 400 (`§3.6`)."""
 MOST_PAGES = 1000
 PERSON_TYPES = "Física,Jurídica,Estrangeira"
-PROFILES = "Cliente,Fornecedor,Transportadora"
+PROFILE = "Cliente"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,8 @@ class Client:
             yield page
 
     async def people(self, **filters: str) -> list[Any]:
-        """People that the filters let through, of any type and any profile: left out, both would narrow the search."""
-        given = {**filters, "tipos_pessoa": PERSON_TYPES, "tipo_perfil": PROFILES}
+        """Customers that the filters let through, of any type: left out, the types would narrow the search."""
+        given = {**filters, "tipos_pessoa": PERSON_TYPES, "tipo_perfil": PROFILE}
         return [row async for page in self._pages("GET /v1/pessoas", "v1/pessoas", "items", **given) for row in page]
 
     async def person(self, external_id: str) -> dict[str, Any]:

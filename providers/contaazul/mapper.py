@@ -1,4 +1,4 @@
-"""Our records as Conta Azul's payloads, and what we read of its answers: pure functions (`reference/contaazul.md §4-§7`).
+"""Our records as Conta Azul's payloads, and what we read of its answers (`reference/contaazul.md §4` to `§7`). Pure.
 
 Codes that it wants as internal ids (NCM, CEST, unit) stand in the bodies as codes until `with_ids` puts the ids in.
 """
@@ -17,81 +17,10 @@ from hub.records import (
     OutgoingOrder,
     OutgoingProduct,
 )
+from providers.contaazul.codes import ORIGINS, PAYMENTS, STATUSES, UNITS
 from providers.contract import Found
 from providers.tiny_parse import document, identity, many, one, text, whole
 from providers.tiny_parse import number as parsed
-
-PAYMENTS = {
-    "pix": "PIX_PAGAMENTO_INSTANTANEO",
-    "boleto": "BOLETO_BANCARIO",
-    "bank_slip": "BOLETO_BANCARIO",
-    "credit_card": "CARTAO_CREDITO",
-    "credito": "CARTAO_CREDITO",
-    "cartao_credito": "CARTAO_CREDITO",
-    "cartao_de_credito": "CARTAO_CREDITO",
-    "debit_card": "CARTAO_DEBITO",
-    "debito": "CARTAO_DEBITO",
-    "cartao_debito": "CARTAO_DEBITO",
-    "cartao_de_debito": "CARTAO_DEBITO",
-    "bank_transfer": "TRANSFERENCIA_BANCARIA",
-    "transfer": "TRANSFERENCIA_BANCARIA",
-    "transferencia": "TRANSFERENCIA_BANCARIA",
-    "bank_deposit": "DEPOSITO_BANCARIO",
-    "deposito": "DEPOSITO_BANCARIO",
-    "cash": "DINHEIRO",
-    "dinheiro": "DINHEIRO",
-    "cheque": "CHEQUE",
-    "check": "CHEQUE",
-    "wallet": "CARTEIRA_DIGITAL",
-    "digital_wallet": "CARTEIRA_DIGITAL",
-    "carteira_digital": "CARTEIRA_DIGITAL",
-    "payment_link": "LINK_PAGAMENTO",
-    "gift_card": "VALE_PRESENTE",
-    "voucher": "VALE_PRESENTE",
-    "vale_presente": "VALE_PRESENTE",
-    "store_credit": "CREDITO_LOJA",
-    "cashback": "CASHBACK",
-    "loyalty": "PROGRAMA_FIDELIDADE",
-    "none": "SEM_PAGAMENTO",
-}
-"""How an order was paid, as a store says it, and as Conta Azul does (`§6.3`); what is not here is OUTRO."""
-
-ORIGINS = (
-    "NACIONAL",
-    "ESTRANGEIRA_IMPORTACAO_DIRETA",
-    "ESTRANGEIRA_ADQUIRIDA_INTERNAMENTE",
-    "NACIONAL_IMPORTACAO_SUPERIOR_40",
-    "NACIONAL_PRODUCAO_CONFORMIDADE",
-    "NACIONAL_IMPORTACAO_INFERIOR_40",
-    "ESTRANGEIRA_IMPORTACAO_DIRETA_CAMEX",
-    "ESTRANGEIRA_ADQUIRIDA_INTERNAMENTE_CAMEX",
-    "NACIONAL_MERCDORIA_BEM_IMPORTACAO_SUPERIOR_70",  # sic
-)
-"""The goods' origin by its fiscal digit, 0 to 8 (`§4.7`)."""
-
-STATUSES = {
-    "IN_PROCESS": "EM_ANDAMENTO",
-    "IN_PROGRESS": "EM_ANDAMENTO",
-    "APPROVED": "APROVADO",
-    "COMMITTED": "APROVADO",
-    "INVOICED": "FATURADO",
-    "BILLED": "FATURADO",
-    "CANCELED": "CANCELADO",
-    "CANCELLED": "CANCELADO",
-}
-"""The answer to a create speaks English, every other one Portuguese (`§6.3`)."""
-
-UNITS = {
-    "UND": "UN",
-    "UNID": "UN",
-    "UNIDADE": "UN",
-    "PÇ": "PC",
-    "PEÇA": "PC",
-    "PECA": "PC",
-    "QUILO": "KG",
-    "CAIXA": "CX",
-}
-"""Other spellings of a unit, tried when its own is not on their list: units cannot be created by the API."""
 
 MOST_NAME, MOST_EMAIL, MOST_CODE = 200, 100, 20
 
@@ -322,6 +251,17 @@ def is_cancelled(detail: Mapping[str, Any]) -> bool:
     return "CANCELADO" in (status(told.get("situacao")), status(told.get("status")))
 
 
+def is_invoiced(detail: Mapping[str, Any]) -> bool:
+    """Whether a note was issued for a sale."""
+    return status(one(detail.get("venda")).get("situacao")) == "FATURADO"
+
+
+def tells_number(sentence: str, tried: int) -> bool:
+    """Whether a refusal is about a sale's number: it speaks of one and tells it, or the next that is free (`§6.3`)."""
+    told = (int(digits) for digits in re.findall(r"[0-9]{1,18}", sentence.replace(".", "")))
+    return bool(_NUMBER.search(sentence)) and any(number_ >= tried for number_ in told)
+
+
 def invoice(payload: Any) -> InvoiceRow | None:
     """One row of the list of notes; None for one without a key."""
     row = one(payload)
@@ -423,5 +363,6 @@ def _told(body: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in body.items() if value not in (None, "", {})}
 
 
+_NUMBER = re.compile(r"n[uú]mero|\bn[º°o]\b", re.IGNORECASE)
 _DIGITS = frozenset("012345678")
 _TERMS = re.compile(r"À vista|[0-9]{1,3}x|[0-9]{1,4}(?:, ?[0-9]{1,4})*")

@@ -11,6 +11,7 @@ from hub.policy import Policy
 from hub.records import Refused, StockRecord
 from hub.settings import settings
 from hub.tables import Connection
+from providers.consent import OAuthApp
 from providers.contract import Account, CallFailed, Feed, Gone, Page, Reading, StockPage
 from providers.http import Http, OverHttp
 from providers.oauth import OAuth
@@ -55,6 +56,11 @@ class TinyV3(OverHttp):
             fixed_limit=policy.calls_per_minute,
         )
         return cls(Client(http))
+
+    @staticmethod
+    def app() -> OAuthApp:
+        """How consent is asked for (`reference/tiny.md §4.1`)."""
+        return OAuthApp(settings().tiny_v3_authorize_url, settings().tiny_v3_token_url, scope="openid")
 
     async def check(self) -> Account:
         """Who the account is. The first products are asked for too: an app without that permission is told here."""

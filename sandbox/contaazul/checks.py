@@ -11,6 +11,8 @@ UUID = re.compile(r"[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 UUID_TEXT = "O valor informado deve estar no formato UUID válido"
 INT64 = 2**63
+#: Numbers beyond are no money and no quantity, and too long for reckoning in centavos.
+HUGE = 1e12
 
 
 class Refused(Exception):
@@ -117,7 +119,7 @@ def _fits(value: Any, kind: str) -> bool:
     if kind == "int":
         return isinstance(value, int) and -INT64 <= value < INT64
     if kind == "number":
-        return isinstance(value, int | float) and math.isfinite(value)
+        return isinstance(value, int | float) and math.isfinite(value) and abs(value) < HUGE
     if kind == "date":
         return is_date(value)
     if kind == "uuid":

@@ -136,7 +136,8 @@ def create_payment(call: ApiCall) -> dict[str, Any]:
 
 def list_payments(call: ApiCall) -> Answer:
     """GET /v1/financeiro/eventos-financeiros/parcelas/{id}/baixa."""
-    return Answer(call.store.payments.get(_find_installment(call)["id"], []))
+    row = _find_installment(call)
+    return Answer([_payment(row["id"], payment) for payment in call.store.payments.get(row["id"], [])])
 
 
 def _find_installment(call: ApiCall) -> dict[str, Any]:
@@ -167,7 +168,7 @@ def _installment(call: ApiCall, sale: Sale, row: dict[str, Any]) -> dict[str, An
             "agendado": False,
             "condicao_pagamento": {"quantidade_parcelas": len(sale.payment["parcelas"]), "montante_fixo": False},
             "referencia": {"id": sale.id, "origem": "VENDA", "revisao": str(sale.versao)},
-            "rateio": [{"id_categoria": sale.id_categoria, "valor": float(sale.total)}],
+            "rateio": [_share(call, sale)],
         },
         "conciliado": False,
         "valor_pago": float(paid),
@@ -182,11 +183,31 @@ def _installment(call: ApiCall, sale: Sale, row: dict[str, Any]) -> dict[str, An
         "metodo_pagamento": sale.payment["tipo_pagamento"],
         "nsu": sale.payment["nsu"],
         "baixa_agendada": False,
-        "baixas": payments,
+        "baixas": [_payment(row["id"], payment) for payment in payments],
         "anexos": [],
         "solicitacoes_cobrancas": [],
         "data_alteracao": local_moment(sale.changed_at),
         "valor_total_liquido": row["valor"],
+    }  # fmt: skip
+
+
+def _share(call: ApiCall, sale: Sale) -> dict[str, Any]:
+    names = {c["id"]: c["nome"] for c in call.store.lookups.categories}
+    return {
+        "id_categoria": sale.id_categoria,
+        "nome_categoria": names.get(sale.id_categoria),
+        "valor_bruto": float(sale.total),
+        "rateio_centro_custo": [],
+    }
+
+
+def _payment(installment: str, payment: dict[str, Any]) -> dict[str, Any]:
+    # Written as composicao_valor, read as valor_composicao (§8).
+    shown = {name: value for name, value in payment.items() if name != "composicao_valor"}
+    worth = {"multa": 0.0, "juros": 0.0, "desconto": 0.0, "taxa": 0.0, **payment["composicao_valor"]}
+    return {
+        **shown, "valor_composicao": worth, "id_parcela": installment, "origem": "VENDA",
+        "tipo_evento_financeiro": "RECEITA",
     }  # fmt: skip
 
 

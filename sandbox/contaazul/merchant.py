@@ -5,7 +5,7 @@ from typing import Any
 
 from sandbox.contaazul import invoices, people, product_body, products, sale_body, sales
 from sandbox.contaazul.accounts import Account
-from sandbox.contaazul.checks import Refused
+from sandbox.contaazul.checks import Field, Refused, check
 from sandbox.contaazul.people_view import detail as person_view
 from sandbox.contaazul.product_view import detail as product_view
 from sandbox.contaazul.records import Invoice, Person, Product, Sale
@@ -16,7 +16,17 @@ EDITS = (
     "create_sale", "patch_sale", "delete_sale", "issue_invoice", "cancel_invoice", "correct_invoice",
 )  # fmt: skip
 _PRODUCT_FIELDS = {"descricao": str, "status": str, "custo_medio": float, "categoria": int}
-_SALE_FIELDS = ("situacao", "observacoes", "observacoes_pagamento", "data_venda", "numero", "frete", "desconto")
+_SALE_FIELDS = {
+    "situacao": Field("text", choices=SITUATIONS),
+    "observacoes": Field("text"),
+    "observacoes_pagamento": Field("text"),
+    "data_venda": Field("date"),
+    "numero": Field("int", above_zero=True),
+    "frete": Field("number"),
+    "desconto": Field("object", fields={
+        "tipo": Field("text", required=True, choices=("VALOR", "PORCENTAGEM")),
+        "valor": Field("number", required=True)}),
+}  # fmt: skip
 
 
 class Merchant:
@@ -119,8 +129,9 @@ class Merchant:
 
     def _patch_person(self, step: Mapping[str, Any]) -> dict[str, Any]:
         person = self._person(step)
-        fields = {**person.fields, **(step.get("fields") or {})}
-        self.store.people.edit(person, fields=fields, changed_at=self.store.clock.now())
+        fields = step.get("fields") or {}
+        people.check_patch(fields)
+        people.patch(self.store, person, fields)
         return self.show_person(person)
 
     def _delete_person(self, step: Mapping[str, Any]) -> dict[str, Any]:
@@ -140,8 +151,7 @@ class Merchant:
         wrong = [name for name in fields if name not in _SALE_FIELDS]
         if wrong or not fields:
             raise ValueError(f"a sale has {', '.join(_SALE_FIELDS)}; got {', '.join(wrong) or 'nothing'}")
-        if fields.get("situacao", SITUATIONS[0]) not in SITUATIONS:
-            raise ValueError(f"situacao is one of {', '.join(SITUATIONS)}; got {fields['situacao']!r}")
+        check(fields, _SALE_FIELDS)
         if "numero" in fields and self.store.number_taken(fields["numero"], sale):
             raise ValueError(f"another sale has the number {fields['numero']}")
         renamed = {{"frete": "freight", "desconto": "discount"}.get(k, k): v for k, v in fields.items()}

@@ -131,14 +131,8 @@ def replace_person(call: ApiCall) -> dict[str, Any]:
 def patch_person(call: ApiCall) -> None:
     """PATCH /v1/pessoas/{id} → 204: applies what is sent."""
     person, body = _person(call), call.json()
-    check(body, _PATCH)
-    _check_documents(body)
-    if "nome" in body and not body["nome"]:
-        raise missing("nome")
-    known = {name: body[name] for name in _PATCH if body.get(name) is not None}
-    fields = {**person.fields, **_fields(call.store, known)}
-    active = known.get("ativo", person.ativo)
-    call.store.people.edit(person, fields=fields, ativo=active, changed_at=call.now)
+    check_patch(body)
+    patch(call.store, person, body)
 
 
 def activate(call: ApiCall) -> dict[str, Any]:
@@ -155,6 +149,14 @@ def delete_people(call: ApiCall) -> None:
     """POST /v1/pessoas/excluir → 204: physical (§5.4)."""
     for person in _people(call):
         call.store.people.remove(person)
+
+
+def check_patch(body: Mapping[str, Any]) -> None:
+    """Refuse a wrong PATCH body."""
+    check(body, _PATCH)
+    _check_documents(body)
+    if "nome" in body and not body["nome"]:
+        raise missing("nome")
 
 
 def build(store: Store, body: Mapping[str, Any], *, refuse_duplicates: bool = False, origem: str = "API") -> Person:
@@ -178,6 +180,14 @@ def build(store: Store, body: Mapping[str, Any], *, refuse_duplicates: bool = Fa
     if refuse_duplicates and person.documento and store.people.having(("documento", person.documento)):
         raise Refused(400, f"Já existe uma pessoa com o documento {person.documento}")
     return store.people.add(person)
+
+
+def patch(store: Store, person: Person, body: Mapping[str, Any]) -> None:
+    """Edit a person by a checked PATCH body."""
+    known = {name: body[name] for name in _PATCH if body.get(name) is not None}
+    fields = {**person.fields, **_fields(store, known)}
+    active = known.get("ativo", person.ativo)
+    store.people.edit(person, fields=fields, ativo=active, changed_at=store.clock.now())
 
 
 def _fields(store: Store, body: Mapping[str, Any]) -> dict[str, Any]:

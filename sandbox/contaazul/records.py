@@ -128,6 +128,8 @@ class Sale:
     taken: dict[str, float] = field(default_factory=dict)
     #: invoicing was set off for this sale; it happens once.
     queued: bool = False
+    #: items, discount, total; kept because lists add up thousands of them.
+    amounts: tuple[Decimal, Decimal, Decimal] = (Decimal(0), Decimal(0), Decimal(0))
     request: dict[str, Any] | None = None
 
     def keys(self) -> Iterable[Hashable]:
@@ -137,17 +139,23 @@ class Sale:
     @property
     def gross(self) -> Decimal:
         """The sum of the items, each line rounded to centavos."""
-        return sum((line_total(row) for row in self.itens), Decimal(0))
+        return self.amounts[0]
 
     @property
     def discount_value(self) -> Decimal:
         """The discount in reais."""
-        return discount_of(self.gross, self.discount)
+        return self.amounts[1]
 
     @property
     def total(self) -> Decimal:
         """Items + freight - discount."""
-        return self.gross + money(self.freight) - self.discount_value
+        return self.amounts[2]
+
+    def reckon(self) -> None:
+        """Work the amounts out anew from items, freight and discount."""
+        gross = sum((line_total(row) for row in self.itens), Decimal(0))
+        discount = discount_of(gross, self.discount)
+        self.amounts = (gross, discount, gross + money(self.freight) - discount)
 
 
 @dataclass(slots=True, eq=False)

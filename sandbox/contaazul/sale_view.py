@@ -119,7 +119,11 @@ def pending(sale: Sale) -> bool:
 
 def stored(store: Store, sale: Sale) -> dict[str, Any]:
     """Return everything that is kept of a sale, for the control API."""
-    body = {name: getattr(sale, name) for name in Sale.__slots__ if name not in ("client", "created_at", "changed_at")}
+    body = {
+        name: getattr(sale, name)
+        for name in Sale.__slots__
+        if name not in ("client", "created_at", "changed_at", "amounts")
+    }
     return {
         **body,
         "cliente": client(store, sale),

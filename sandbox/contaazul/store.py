@@ -73,6 +73,7 @@ class Store:
 
     def add_sale(self, sale: Sale) -> Sale:
         """Add a sale or budget with everything that follows from its situation."""
+        sale.reckon()
         self.sales.add(sale)
         if self._highest is not None:
             self._highest = max(self._highest, sale.numero)
@@ -89,6 +90,7 @@ class Store:
         """Edit a sale: its version grows, its date of alteration is now, or `at`."""
         moment = self.clock.now() if at is None else max(at, sale.changed_at)
         self.sales.edit(sale, **values, versao=sale.versao + 1, changed_at=moment)
+        sale.reckon()
         self._highest = None
         self.settle_sale(sale)
 

@@ -13,7 +13,8 @@ from hub import crypto
 from hub.db import Database
 from hub.settings import settings
 from hub.start import keyring
-from providers.registry import KINDS
+from providers.contract import CatalogSource, OrderSink
+from providers.registry import kinds_with
 from tests.contract.subjects import ROOT, Sandbox, Subject
 
 CLOCK_RATE = 1000
@@ -43,6 +44,9 @@ def sandbox(served: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
         "TINY_V2_URL": f"{served}/tiny/api2",
         "TINY_V3_URL": f"{served}/tiny/public-api/v3",
         "TINY_V3_TOKEN_URL": f"{served}/tiny/realms/tiny/protocol/openid-connect/token",
+        "CONTAAZUL_API_URL": f"{served}/contaazul",
+        "CONTAAZUL_AUTHORIZE_URL": f"{served}/contaazul/oauth/authorize",
+        "CONTAAZUL_TOKEN_URL": f"{served}/contaazul/oauth/token",
         "QUOTA_CLOCK_RATE": str(CLOCK_RATE),
         "RETRY_FIRST_WAIT_S": "0.01",
         "READ_TIMEOUT_S": "0.5",
@@ -53,6 +57,7 @@ def sandbox(served: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     made = Sandbox(served)
     made.ask("POST", "/reset")
     made.account(plan="unlimited")
+    made.ask("POST", "/contaazul/accounts/demo", per_second=None, per_minute=None)
     yield made
     made.http.close()
 
@@ -69,7 +74,13 @@ async def hub_db(tmp_path: Path, _migrated_sqlite: Path) -> AsyncIterator[Databa
     crypto.use(before)
 
 
-@pytest.fixture(params=sorted(KINDS))
+@pytest.fixture(params=sorted(kinds_with(CatalogSource)))
 def subject(request: pytest.FixtureRequest, hub_db: Database, sandbox: Sandbox) -> Subject:
-    """Each kind of the registry in turn."""
+    """Each kind whose products can be read, in turn."""
+    return Subject(request.param, hub_db, sandbox)
+
+
+@pytest.fixture(params=sorted(kinds_with(OrderSink)))
+def sink(request: pytest.FixtureRequest, hub_db: Database, sandbox: Sandbox) -> Subject:
+    """Each kind that products and orders can be sent to, in turn."""
     return Subject(request.param, hub_db, sandbox)

@@ -56,9 +56,21 @@ def _tiny_v3(sandbox: Sandbox) -> dict[str, Any]:
     }
 
 
+def _contaazul(sandbox: Sandbox) -> dict[str, Any]:
+    tokens = sandbox.ask("POST", "/contaazul/accounts/demo/tokens")
+    return {
+        "client_id": "demo-client",
+        "client_secret": "demo-client-secret",
+        "access_token": tokens["access_token"],
+        "refresh_token": tokens["refresh_token"],
+        "lifetime_s": tokens["expires_in"],
+    }
+
+
 ACCOUNTS: dict[str, Callable[[Sandbox], dict[str, Any]]] = {
     "tiny_v2": lambda sandbox: {"token": "demo-token"},
     "tiny_v3": _tiny_v3,
+    "contaazul": _contaazul,
 }
 """How to get working credentials of each kind from its simulator."""
 

@@ -264,7 +264,7 @@ class TestConnectV3:
         ended_at = self.consent(self.begin(esteira))
         code = ended_at.rpartition("code=")[2]
         form = {"grant_type": "authorization_code", "client_id": "demo-client", "client_secret": "demo-client-secret"}
-        form |= {"code": code, "redirect_uri": "http://localhost:8080/oauth/tiny"}
+        form |= {"code": code, "redirect_uri": "http://localhost:8080/oauth/tiny_v3/callback"}
         httpx.post(settings().tiny_v3_token_url, data=form).raise_for_status()
         ran = esteira("connect", "tiny", *self.APP, "--code", code)
         assert ran.code == 1

@@ -17,8 +17,10 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
+from flows.export_orders import export_orders
 from flows.pull_catalog import pull_catalog
 from flows.pull_stock import pull_stock
+from flows.push_products import push_products
 from hub import connections
 from hub.settings import settings
 from hub.start import open_hub
@@ -32,6 +34,14 @@ async def _pull_catalog(connection: str) -> str:
 
 async def _pull_stock(connection: str) -> str:
     return _outcome(await pull_stock.fn(connection))
+
+
+async def _push_products(connection: str) -> str:
+    return _outcome(await push_products.fn(connection))
+
+
+async def _export_orders(connection: str) -> str:
+    return _outcome(await export_orders.fn(connection))
 
 
 async def _ten_calls(connection: str) -> str:
@@ -49,6 +59,8 @@ async def _ten_calls(connection: str) -> str:
 JOBS: dict[str, Callable[[str], Awaitable[str]]] = {
     "pull-catalog": _pull_catalog,
     "pull-stock": _pull_stock,
+    "push-products": _push_products,
+    "export-orders": _export_orders,
     "ten-calls": _ten_calls,
 }
 
@@ -86,7 +98,7 @@ def _child(job: dict[str, Any], out: int) -> None:
     points = Points(job.get("die_at"), job.get("index", 0))
     try:
         outcome = asyncio.run(JOBS[job["job"]](job["connection"]))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 whatever it is, the test is told
         outcome = f"{type(error).__name__}: {error}"
     os.write(out, json.dumps({"outcome": outcome, "passed": points.passed}).encode())
 

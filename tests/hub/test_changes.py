@@ -23,6 +23,7 @@ from hub.tables import (
     Product,
     Quarantined,
     RelatedProduct,
+    Selection,
 )
 from hub.tables.tenancy import ConnectionState
 from tests.hub.shop import apply, balance, connect, count, everything, of_ours, one, product, queued, rows, written
@@ -239,19 +240,30 @@ async def test_a_change_wakes_an_entry_that_was_done_or_had_failed(
         assert (entry.state, entry.attempts, entry.not_before) == ("pending", 0, None)
 
 
-async def test_with_send_mode_selected_only_what_is_bound_over_there_follows(db: Database, erp: Connection) -> None:
+async def test_with_send_mode_selected_only_what_the_merchant_chose_is_queued(db: Database, erp: Connection) -> None:
     picky = await connect(db, "loja-sol-picky", side="store", takes=("product",), policy=Policy(send_mode="selected"))
     await apply(db, erp, product("1"), product("2"))
     assert await queued(db, picky) == {}
     chosen = await of_ours(db, erp, "1")
     async with db.write() as session:
-        session.add(
-            Binding(
-                merchant_id="loja-sol", connection_id=picky.id, kind="product", record_id=chosen.id, external_id="p1"
-            )
-        )
+        session.add(Selection(merchant_id="loja-sol", connection_id=picky.id, product_id=chosen.id))
     await apply(db, erp, product("1", name="Um"), product("2", name="Dois"))
     assert await queued(db, picky) == {("product", chosen.id): 1}
+
+
+@pytest.mark.parametrize("state", ["claimed", "unknown"])
+async def test_what_is_being_sent_or_may_have_been_gets_a_version_and_nothing_else(
+    db: Database, erp: Connection, store: Connection, state: str
+) -> None:
+    """Made `pending` again, it would be sent by two at once, or a create whose answer was lost would be repeated."""
+    await apply(db, erp, product("1"))
+    later = utcnow().replace(microsecond=0)
+    async with db.write() as session:
+        await session.execute(update(OutboxEntry).values(state=state, attempts=2, not_before=later, claimed_by="me"))
+    await apply(db, erp, product("1", name="Xícara"))
+    entry = await one(db, OutboxEntry, kind="product")
+    assert (entry.version, entry.state, entry.attempts, entry.not_before) == (2, state, 2, later)
+    assert entry.claimed_by == "me"
 
 
 @pytest.mark.parametrize(

@@ -271,8 +271,9 @@ async def test_a_turn_is_one_row_that_is_kept(db: Database) -> None:
 
 
 async def test_two_processes_share_one_quota(db: Database, database_url: str) -> None:
-    limit, clock_rate, calls = 30, 240.0, 155
-    job = ("take_turns", database_url, "tiny:shared", limit, clock_rate, calls, 12)
+    limit, clock_rate, calls, windows = 30, 80.0, 85, 5
+    # Many tasks that wait ahead: a busy machine delays some, and the row's turns go on being taken all the same.
+    job = ("take_turns", database_url, "tiny:shared", limit, clock_rate, calls, 15)
     turns = sorted(tuple(turn) for brought in await all_at_once(job, job) for turn in brought)
     assert len(turns) == 2 * calls
     assert all(at >= due for due, at in turns), "nobody went before its turn"
@@ -280,5 +281,5 @@ async def test_two_processes_share_one_quota(db: Database, database_url: str) ->
     dues = [due for due, _ in turns]
     for first, opening in enumerate(dues):
         assert sum(due < opening + window for due in dues[first:]) <= limit
-    middle = dues[5]
-    assert sum(middle <= due < middle + 10 * window for due in dues) >= 0.97 * 10 * limit
+    middle = dues[15]
+    assert sum(middle <= due < middle + windows * window for due in dues) >= 0.97 * windows * limit

@@ -45,11 +45,12 @@ async def shops(db: Database) -> None:
     """Two merchants, each with an ERP, two products and a customer with an order."""
     for merchant in (SUN, MOON):
         await connect(db, f"{merchant}-tiny", merchant=merchant)
-    for merchant in (SUN, MOON):
-        await write(
-            db, product_(merchant, "1"), product_(merchant, "2"), Customer(id=f"{merchant}-c", merchant_id=merchant)
-        )
-        await write(db, order_(merchant, "1"))
+    await write(
+        db,
+        *(product_(merchant, number) for merchant in (SUN, MOON) for number in "12"),
+        *(Customer(id=f"{merchant}-c", merchant_id=merchant) for merchant in (SUN, MOON)),
+        *(order_(merchant, "1") for merchant in (SUN, MOON)),
+    )
 
 
 async def write(db: Database, *made: SQLModel) -> None:

@@ -29,7 +29,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("root")
     shutil.copy(ROOT / "prefect.yaml", folder)
     (folder / "flows").mkdir()
-    for name in ("pull-catalog", "pull-stock"):
+    for name in ("pull-catalog", "pull-stock", "pull-invoices"):
         function = name.replace("-", "_")
         (folder / "flows" / f"{function}.py").write_text(FLOW.format(name=name, function=function))
     return folder
@@ -51,8 +51,12 @@ async def named(client: PrefectClient, name: str) -> DeploymentResponse:
     return await client.read_deployment_by_name(f"{name}/{name}")
 
 
-async def test_both_paths_are_deployed_as_ops_find_them(deployed: PrefectClient, root: Path) -> None:
-    for name, tag in (("pull-catalog", "path:catalog"), ("pull-stock", "path:stock")):
+async def test_the_paths_are_deployed_as_ops_find_them(deployed: PrefectClient, root: Path) -> None:
+    for name, tag in (
+        ("pull-catalog", "path:catalog"),
+        ("pull-stock", "path:stock"),
+        ("pull-invoices", "path:invoices"),
+    ):
         found = await named(deployed, name)
         assert found.work_pool_name == "esteira"
         assert set(found.tags) == {"esteira", tag, "autorerun"}

@@ -26,6 +26,9 @@ class Teleporter(Protocol):
     async def teleport(self) -> None: ...
 
 
+TINY = ("tiny_v2", "tiny_v3")
+
+
 def connection(of: str, **rest: Any) -> Connection:
     return Connection(id=f"loja-sol-{of}", merchant_id="loja-sol", kind=of, side="erp", **rest)
 
@@ -38,7 +41,7 @@ async def test_every_kind_opens_without_a_call(name: str, db: Any) -> None:
 
 
 def test_an_unknown_kind_is_told_with_the_valid_ones() -> None:
-    with pytest.raises(UnknownKindError, match=r"received the kind 'bling'; valid are tiny_v2, tiny_v3"):
+    with pytest.raises(UnknownKindError, match=r"received the kind 'bling'; valid are contaazul, tiny_v2, tiny_v3"):
         kind("bling")
 
 
@@ -85,7 +88,7 @@ async def test_tinys_update_lists_are_read_where_they_are_and_may_be(
 async def test_a_quarter_of_the_quota_may_be_under_way(
     db: Any, features: dict[str, Any], policy: dict[str, Any], at_once: int
 ) -> None:
-    for name in KINDS:
+    for name in TINY:
         provider: Any = open_provider(db, connection(name, features=features, policy=policy))
         async with provider:
             assert provider.http.at_once == at_once
@@ -93,7 +96,7 @@ async def test_a_quarter_of_the_quota_may_be_under_way(
 
 async def test_both_apis_of_one_account_share_one_quota(db: Any) -> None:
     keys = set()
-    for name in KINDS:
+    for name in TINY:
         provider: Any = open_provider(db, connection(name, account="indice-cego"))
         async with provider:
             keys.add(provider.http.limiter.key)

@@ -1,0 +1,146 @@
+"""Invoices that are waited for, and invoices that are watched: what a run that looks for notes begins with."""
+
+from collections.abc import AsyncIterator, Collection
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from hub.db import Database
+from hub.tables import Binding, Connection, Invoice, Order
+
+CHUNK = 1000
+FINAL = ("authorised", "corrected")
+"""States in which an order is invoiced."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A paid order that is over there as `external_id` and has no invoice yet.
+
+    `since` is when it began to wait: when it got there, or when its last invoice ended. `asked_at` is when its invoice
+    was last asked for. `ended` are the keys of its notes that count no more.
+    """
+
+    order_id: str
+    number: str
+    external_id: str
+    placed_at: datetime
+    since: datetime
+    asked_at: datetime | None = None
+    ended: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A note of an order that we hold."""
+
+    id: str
+    order_id: str
+    access_key: str
+    number: str
+    series: str
+    state: str
+    issued_at: datetime
+    extra: dict[str, Any] = field(repr=False)
+
+
+async def waiting(
+    db: Database, connection: Connection, now: datetime, longest: timedelta
+) -> AsyncIterator[list[Waiting]]:
+    """Orders that wait and have not waited longer than that, in chunks; between two no transaction is open.
+
+    When an order was last asked for stands in its binding (`read_at`).
+    """
+    last = ""
+    while True:
+        async with db.read() as session:
+            rows = (await session.execute(_waiting(connection, now - longest, last))).all()
+            ended = await _ended(session, connection, [row.order_id for row in rows])
+        if rows:
+            yield [
+                Waiting(
+                    order_id=row.order_id,
+                    number=row.number,
+                    external_id=row.external_id,
+                    placed_at=row.placed_at,
+                    since=row.since,
+                    asked_at=row.read_at,
+                    ended=frozenset(ended.get(row.order_id, ())),
+                )
+                for row in rows
+            ]
+        if len(rows) < CHUNK:
+            return
+        last = rows[-1].id
+
+
+async def held(session: AsyncSession, connection: Connection, since: datetime) -> list[Held]:
+    """The notes of this connection issued since, ended ones too; without their documents."""
+    columns = (Invoice.id, Invoice.order_id, Invoice.access_key, Invoice.number, Invoice.series, Invoice.state)
+    rows = await session.execute(
+        select(*(col(column) for column in columns), col(Invoice.issued_at), col(Invoice.extra)).where(
+            col(Invoice.connection_id) == connection.id,
+            col(Invoice.issued_at) >= since,
+            col(Invoice.order_id).is_not(None),
+        )
+    )
+    return [Held(*row) for row in rows]
+
+
+async def mark_asked(session: AsyncSession, connection: Connection, order_ids: Collection[str], now: datetime) -> None:
+    """These orders' invoices have been asked for."""
+    await session.execute(
+        update(Binding)
+        .where(
+            col(Binding.connection_id) == connection.id,
+            col(Binding.kind) == "order",
+            col(Binding.record_id).in_(order_ids),
+        )
+        .values(read_at=now)
+    )
+
+
+def _waiting(connection: Connection, after: datetime, last: str) -> Any:
+    mine = (col(Invoice.order_id) == col(Order.id)) & (col(Invoice.merchant_id) == connection.merchant_id)
+    final = select(col(Invoice.id)).where(mine, col(Invoice.state).in_(FINAL)).correlate(Order).exists()
+    ended_at = select(func.max(col(Invoice.updated_at))).where(mine).correlate(Order).scalar_subquery()
+    since = func.coalesce(ended_at, col(Binding.created_at))
+    return (
+        select(
+            col(Binding.id),
+            col(Binding.external_id),
+            col(Binding.read_at),
+            col(Order.id).label("order_id"),
+            col(Order.number),
+            col(Order.placed_at),
+            since.label("since"),
+        )
+        .join(Order, (col(Order.id) == col(Binding.record_id)) & (col(Order.merchant_id) == col(Binding.merchant_id)))
+        .where(
+            col(Binding.connection_id) == connection.id,
+            col(Binding.kind) == "order",
+            col(Binding.gone).is_(False),
+            col(Binding.id) > last,
+            col(Order.state) == "paid",
+            since > after,
+            ~final,
+        )
+        .order_by(col(Binding.id))
+        .limit(CHUNK)
+    )
+
+
+async def _ended(session: AsyncSession, connection: Connection, order_ids: Collection[str]) -> dict[str, set[str]]:
+    rows = await session.execute(
+        select(col(Invoice.order_id), col(Invoice.access_key)).where(
+            col(Invoice.merchant_id) == connection.merchant_id, col(Invoice.order_id).in_(order_ids)
+        )
+    )
+    found: dict[str, set[str]] = {}
+    for order_id, key in rows:
+        found.setdefault(order_id, set()).add(key)
+    return found

@@ -1,0 +1,145 @@
+"""A connection put to the test, and taken down: what the command line and the web do alike."""
+
+from dataclasses import dataclass, field
+
+from sqlalchemy import select
+from sqlmodel import col
+
+from hub import connections, fiscal
+from hub.credentials import TokenStore
+from hub.crypto import blind_index
+from hub.db import Database
+from hub.notices import WHOLE_CONNECTION, Draft, clear_notices, raise_notices
+from hub.tables import Connection
+from hub.tables.tenancy import ConnectionState
+from providers.contract import Account, CallFailed, Outcome, Provider, Revocable
+from providers.http import OverHttp
+from providers.registry import open_provider
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """The account that a connection leads to; `same_account_as` are other connections that lead there too."""
+
+    account: Account
+    same_account_as: tuple[str, ...] = field(default=())
+
+
+class OtherAccountError(Exception):
+    """The credential leads to another company than before. The connection was switched off, and the merchant told."""
+
+    def __init__(self, draft: Draft, document: str, text: str) -> None:
+        self.draft = draft
+        self.document = document
+        super().__init__(text)
+
+
+async def verify(db: Database, connection: Connection) -> Verified:
+    """Ask the account who it is, and keep what was found: its state, its account, its features, its notices.
+
+    Raises CallFailed, when the merchant was told already, and OtherAccountError.
+    """
+    async with open_provider(db, connection) as provider:
+        try:
+            account = await provider.check()
+        except CallFailed as failed:
+            await tell(db, connection, failed)
+            raise
+        index = blind_index(account.document, "account.document") if account.document else ""
+        if index and connection.account and index != connection.account:
+            raise await _other_account(db, connection, account)
+        async with db.write() as session:
+            await connections.checked(session, connection.id, index or connection.account, account.features)
+            await clear_notices(session, connection.merchant_id, connection.id, WHOLE_CONNECTION)
+        await _carry_quota_over(db, connection.id, provider)
+    return Verified(account, await _same_account(db, connection.id, index))
+
+
+async def tell(db: Database, connection: Connection, failed: CallFailed) -> None:
+    """Tell the merchant by a notice; a connection whose token is refused for good is marked so."""
+    lost = failed.outcome is Outcome.REAUTH and failed.reason == "token"
+    draft = Draft(
+        code=f"connection.{failed.reason}",
+        connection_id=connection.id,
+        kind=WHOLE_CONNECTION,
+        params={"kind": connection.kind, "code": failed.code, "detail": failed.detail[:200]},
+    )
+    async with db.write() as session:
+        if lost:
+            await connections.mark(session, connection.id, ConnectionState.DISCONNECTED, str(failed))
+        await raise_notices(session, connection.merchant_id, [draft])
+
+
+async def disconnect(db: Database, connection: Connection, *, force: bool = False) -> bool:
+    """Take the consent back where the system can be told, forget the credentials, and mark it `não instalada`.
+
+    Returns whether the system was told: False where it cannot be, or does not know the credential any more. Raises
+    CallFailed where it did not go through, and nothing was forgotten then: without the token nobody could revoke it.
+    `force` forgets all the same. Records and bindings stay: who comes back goes on from there.
+    """
+    told = False
+    async with open_provider(db, connection) as provider:
+        if isinstance(provider, Revocable):
+            try:
+                await provider.revoke()
+                told = True
+            except CallFailed as failed:
+                if failed.outcome is not Outcome.REAUTH and not force:
+                    raise
+    async with TokenStore(db, connection.id).locked(), db.write() as session:
+        found = await connections.find(session, connection.id)
+        found.credentials = {}
+        found.credentials_version += 1
+        found.state = ConnectionState.NOT_INSTALLED
+        found.state_reason = "disconnected"
+        session.add(found)
+        await clear_notices(session, found.merchant_id, found.id, WHOLE_CONNECTION)
+    return told
+
+
+async def _other_account(db: Database, connection: Connection, account: Account) -> OtherAccountError:
+    """The new credential leads elsewhere: a pull would retire every product of the company that was here before."""
+    document = fiscal.mask_document(account.document)
+    reason = (
+        f"the credential leads to another account ({document}) than the one connected before: give the former "
+        "account's credential, or make a connection of its own for this one (esteira connect … --connection NEW-ID)"
+    )
+    draft = Draft(
+        code="connection.other_account",
+        connection_id=connection.id,
+        kind=WHOLE_CONNECTION,
+        params={"kind": connection.kind},
+    )
+    async with db.write() as session:
+        await connections.mark(session, connection.id, ConnectionState.INACTIVE, reason)
+        await raise_notices(session, connection.merchant_id, [draft])
+    return OtherAccountError(draft, document, reason)
+
+
+async def _carry_quota_over(db: Database, connection_id: str, before: Provider) -> None:
+    """The quota is counted by account from the first check on, and until then by connection.
+
+    Without this the first calls of a run that follows at once would not know of those that the check made in the
+    vendor's same window, and would go over it.
+    """
+    async with db.read() as session:
+        connection = await connections.find(session, connection_id)
+    async with open_provider(db, connection) as after:
+        if not (isinstance(before, OverHttp) and isinstance(after, OverHttp)):
+            return
+        old, new = before.http.limiter, after.http.limiter
+        if old.key != new.key and old.per_minute:
+            await new.learn(old.per_minute)
+            await new.hold(60 / old.per_minute)
+
+
+async def _same_account(db: Database, connection_id: str, index: str) -> tuple[str, ...]:
+    if not index:
+        return ()
+    async with db.read() as session:
+        others = await session.execute(
+            select(col(Connection.id))
+            .where(col(Connection.account) == index, col(Connection.id) != connection_id)
+            .order_by(col(Connection.id))
+        )
+        return tuple(others.scalars())
