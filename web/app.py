@@ -1,18 +1,32 @@
 """The web app: uvicorn runs `web.app:create_app`."""
 
+import contextlib
+from collections.abc import AsyncIterator
+
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
 
+from hub.db import Database
 from hub.settings import Settings, settings
 from hub.version import installed_version
+from web.api import DESCRIPTION, problems, store_api
+from web.api.gate import Rates
 from web.docs_page import docs_page
 from web.health import health_routes
+from web.hub import Hub
 from web.oauth import oauth_routes
 
 
-def create_app(config: Settings | None = None) -> FastAPI:
-    """Build the app, from the process's settings unless others are given."""
+def create_app(config: Settings | None = None, db: Database | None = None) -> FastAPI:
+    """Build the app, from the process's settings and on a database of its own unless others are given."""
     config = config or settings()
+    hub = Hub(config, db)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        await hub.close()
+
     app = FastAPI(
         title="Esteira",
         version=installed_version(),
@@ -20,8 +34,13 @@ def create_app(config: Settings | None = None) -> FastAPI:
         # FastAPI's own pages load their scripts from a CDN: blank without a network, and a stranger's code with one.
         docs_url=None,
         redoc_url=None,
+        description=DESCRIPTION,
+        lifespan=lifespan,
     )
+    app.state.hub, app.state.rates = hub, Rates()
+    problems.install(app)
     app.include_router(health_routes(config.database))
+    app.include_router(store_api())
     app.include_router(oauth_routes(config))
 
     @app.get("/docs", response_class=HTMLResponse, include_in_schema=False)

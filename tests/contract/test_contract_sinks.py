@@ -273,7 +273,7 @@ async def test_the_invoice_of_a_sale_is_listed_and_read(sink: Subject, shop: tup
     assert (len(row.access_key), row.status) == (44, "EMITIDA")
     assert [row] == [one async for page in provider.list_invoices(first, last) for one in page]
     assert (await provider.read_invoice(row.access_key)).lstrip().startswith(b"<")
-    sink.sandbox.ask("POST", f"/contaazul/accounts/demo/invoices/{row.access_key}/correct", text="Cor: azul")
+    sink.sandbox.ask("POST", f"/contaazul/accounts/demo/invoices/{row.access_key}/correct", text="A cor da caneca é azul")
     assert (await provider.read_invoice(row.access_key)).startswith(b"PK")
     assert type(await provider.read_invoice("1" * 44)).__name__ == "Gone"
 
@@ -297,10 +297,10 @@ async def test_a_consent_taken_back_ends_the_connection(sink: Subject) -> None:
 
 
 async def test_the_quota_is_kept_without_one_answer_over_it(sink: Subject) -> None:
-    """600 a minute and 10 a second, at a clock twenty times as fast: 60 calls as fast as they may go."""
+    """600 a minute and 10 a second, at a clock five times as fast: 60 calls as fast as they may go."""
     sandbox = sink.sandbox
     sandbox.ask("POST", "/contaazul/accounts/demo", per_second=10, per_minute=600)
-    sandbox.ask("POST", "/settings", clock_rate=5, contaazul_second_limit="sliding")
+    sandbox.ask("POST", "/settings", clock_rate=5)
     async with sink.opened(policy=Policy()) as provider:
         provider.http.limiter.clock_rate = 5
         await asyncio.gather(*(provider.find_products(f"S-{n}") for n in range(60)))

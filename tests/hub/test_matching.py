@@ -8,7 +8,7 @@ from hub.changes import Plan
 from hub.db import Database
 from hub.records import ProductRecord
 from hub.tables import Binding, Connection, Product
-from tests.hub.shop import apply, connect, of_ours, one, product, rows
+from tests.hub.shop import apply, connect, of_ours, one, product, queued, rows
 
 GTIN, GTIN_14 = "7891000315507", "07891000315507"
 
@@ -182,12 +182,17 @@ async def test_a_product_that_comes_back_under_its_old_id_lives_again(db: Databa
     assert not (await one(db, Binding)).gone
 
 
-async def test_a_deleted_products_sku_may_go_to_another_product(db: Database, erp: Connection) -> None:
+async def test_a_deleted_products_sku_may_go_to_another_product(
+    db: Database, erp: Connection, store: Connection
+) -> None:
     await apply(db, erp, product("1", sku="A"), product("2", sku="B"))
     dead = await of_ours(db, erp, "1")
     await apply(db, erp, gone=["1"])
+    before = await queued(db, store)
     plan = await apply(db, erp, product("2", sku="A"))
     assert plan.refused == []
+    freed = ("product", dead.id)
+    assert (await queued(db, store))[freed] == before[freed] + 1, "or the store refuses the SKU for the other one"
     assert (await of_ours(db, erp, "2")).sku == "A"
     assert (await one(db, Product, id=dead.id)).sku is None
     again = await apply(db, erp, product("1", sku="A"))
