@@ -31,6 +31,8 @@ class Sandbox:
             "ESTEIRA_TINY_V2_URL": f"{self.url}/tiny/api2",
             "ESTEIRA_TINY_V3_URL": f"{self.url}/tiny/public-api/v3",
             "ESTEIRA_TINY_V3_TOKEN_URL": f"{self.url}/tiny/realms/tiny/protocol/openid-connect/token",
+            "ESTEIRA_CONTAAZUL_API_URL": f"{self.url}/contaazul",
+            "ESTEIRA_CONTAAZUL_TOKEN_URL": f"{self.url}/contaazul/oauth/token",
         }
 
     def control(self, method: str, path: str, body: Any = None) -> Any:

@@ -9,11 +9,25 @@ import typer
 from dotenv import load_dotenv
 from pydantic import ValidationError
 
-from deployments.commands import check, connect, demo, disconnect, keys, migrate, notices, sandbox, status, sync, up
+from deployments.commands import (
+    check,
+    connect,
+    demo,
+    disconnect,
+    keys,
+    migrate,
+    notices,
+    policy,
+    queue,
+    sandbox,
+    status,
+    sync,
+    up,
+)
 from deployments.errors import Fault
 from hub.version import installed_version
 
-COMMANDS = (up, demo, sandbox, migrate, connect, disconnect, check, sync, status, notices, keys)
+COMMANDS = (up, demo, sandbox, migrate, connect, disconnect, check, policy, queue, sync, status, notices, keys)
 """The verbs, in the order in which `esteira --help` lists them."""
 
 

@@ -233,3 +233,27 @@ async def _settle(session: AsyncSession, entry: Entry, holder: str, **values: An
     )
     if kept.first() is None:
         raise ClaimLostError(f"outbox entry {entry.id} is not claimed by {holder} any more")
+
+
+async def failed(session: AsyncSession, connection_id: str | None = None) -> list[OutboxEntry]:
+    """Entries that failed and wait for the merchant to mend the record, oldest first."""
+    query = select(OutboxEntry).where(col(OutboxEntry.state) == "failed").order_by(col(OutboxEntry.queued_at))
+    if connection_id is not None:
+        query = query.where(col(OutboxEntry.connection_id) == connection_id)
+    return list((await session.execute(query)).scalars())
+
+
+async def retry(session: AsyncSession, connection: Connection, record_ids: Sequence[str] | None = None) -> int:
+    """Queue failed entries again ("corrigir e reenviar"), all or those of some records; returns how many."""
+    now = utcnow()
+    query = update(OutboxEntry).where(
+        col(OutboxEntry.connection_id) == connection.id, col(OutboxEntry.state) == "failed"
+    )
+    if record_ids is not None:
+        query = query.where(col(OutboxEntry.record_id).in_(record_ids))
+    queued = await session.execute(
+        query.values(state="pending", attempts=0, not_before=None, queued_at=now, updated_at=now)
+        .returning(col(OutboxEntry.id))
+        .execution_options(synchronize_session=False)
+    )
+    return len(queued.all())

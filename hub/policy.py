@@ -28,6 +28,8 @@ class Policy(BaseModel):
     """Reading Tiny's update lists empties them for every other reader: `never` leaves them to another integration."""
     calls_per_minute: int | None = Field(default=None, ge=0)
     """Overrides the account's limit, for accounts shared with other integrations; 0 is no limit."""
+    calls_at_once: int | None = Field(default=None, ge=1, le=100)
+    """Overrides how many calls one process may have under way at the same time."""
     send_mode: Literal["automatic", "selected"] = "automatic"
     price_adjustment: Decimal = Decimal(0)
     """Percent put on every price sent, from the store's price each time."""

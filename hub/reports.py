@@ -29,11 +29,16 @@ class Tally:
     extra: dict[str, Any] = field(default_factory=dict)
     started_at: datetime = field(default_factory=utcnow)
     _start: float = field(default_factory=time.monotonic)
+    _end: float | None = None
 
     @property
     def seconds(self) -> float:
-        """Seconds since the run began."""
-        return time.monotonic() - self._start
+        """Seconds from the beginning of the run to its end, or to now."""
+        return (self._end or time.monotonic()) - self._start
+
+    def end(self) -> None:
+        """The run is over: its time stands still. Other connections of the same run may go on for long."""
+        self._end = self._end or time.monotonic()
 
     def line(self) -> str:
         """One line of progress, for the log."""

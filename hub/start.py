@@ -19,7 +19,7 @@ def open_hub(config: Settings | None = None) -> Database:
     machine, and the reason why `home` belongs in the backup.
     """
     config = config or settings()
-    config.home.mkdir(parents=True, exist_ok=True)
+    config.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     crypto.use(keyring(config))
     return Database.open(config.database)
 

@@ -28,7 +28,10 @@ def limiter(db: Database, connection: Connection) -> Limiter:
 
 
 def at_once(connection: Connection, policy: Policy) -> int:
-    """A quarter of the calls a minute may be under way at the same time (`reference/tiny.md §2.3`)."""
+    """A quarter of the calls a minute may be under way at the same time (`reference/tiny.md §2.3`), or as many as the
+    policy says."""
+    if policy.calls_at_once is not None:
+        return policy.calls_at_once
     limit = policy.calls_per_minute
     if limit is None:
         limit = int(connection.features.get("per_minute") or ASSUMED_PER_MINUTE)

@@ -12,10 +12,10 @@ from hub.db import chunked
 from hub.records import Problem, ProductRecord, Refused
 from providers.contract import CallFailed, CatalogSource, Feed, Gone, Outcome, Page, Row
 from tasks.tracking import tracked
-from tasks.work import Work, all_of, forget_lists, is_withdrawn
+from tasks.work import LARGEST_BATCH, Work, all_of, forget_lists, is_withdrawn
 
 STREAM = "catalog"
-BATCH = 100
+BATCH = LARGEST_BATCH
 OVERLAP = timedelta(minutes=10)
 """How far a question about changes reaches back behind the last one: the vendor's clock is not ours."""
 SWEEP_EVERY = timedelta(hours=23)
@@ -47,8 +47,10 @@ async def batches(work: Work) -> AsyncIterator[Batch]:
         if work.dry_run:
             batch = replace(batch, ids=tuple(key for key in batch.ids if key not in shown))  # noqa: PLW2901
             shown.update(batch.ids)
-        if batch.ids:
-            yield batch
+        for start in range(0, len(batch.ids), work.batch_size):
+            part = batch.ids[start : start + work.batch_size]
+            last = start + work.batch_size >= len(batch.ids)
+            yield replace(batch, ids=part, cursor=batch.cursor if last else None)
 
 
 async def _steps(work: Work) -> AsyncIterator[Batch]:

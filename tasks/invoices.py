@@ -60,15 +60,16 @@ async def batches(work: Work) -> AsyncIterator[Batch]:
     for some in chunked([seen for seen in notes if _is_news(seen, now)], BATCH):
         yield Batch(notes=tuple(some))
     told = _digest(listed)
-    quiet = position.get("listed") == told
+    news_at = now if position.get("listed") != told else datetime.fromisoformat(position["news_at"])
     async for orders in invoice_watch.waiting(work.db, work.connection, now, LONGEST_WAIT):
-        due = [order for order in orders if is_due(order, now, quiet=quiet)]
+        due = [order for order in orders if is_due(order, now, news_at)]
         work.tally.unchanged += len(orders) - len(due)
+        work.tally.read += len(orders) - len(due)
         for waiting in chunked(due, BATCH):
             yield Batch(orders=tuple(waiting))
     if not work.dry_run:
         async with work.commit() as session:
-            await cursors.move(session, work.connection, STREAM, {"listed": told, "listed_at": now.isoformat()})
+            await cursors.move(session, work.connection, STREAM, {"listed": told, "news_at": news_at.isoformat()})
             await invoices.drop_stale_notices(session, work.connection)
 
 
@@ -92,16 +93,16 @@ async def take(work: Work, batch: Batch) -> None:
     _count(work, batch, planned)
 
 
-def is_due(order: Waiting, now: datetime, *, quiet: bool) -> bool:
+def is_due(order: Waiting, now: datetime, news_at: datetime) -> bool:
     """Whether an order is to be asked for: in its first two days every time, to its fifteenth hourly, then daily.
 
-    When the list of notes has not changed (`quiet`), nothing was issued lately: a step less often, for a link between
-    note and order that came late, or a note with an old date.
+    One that was asked for since the list of notes last changed (`news_at`) is asked for a step less often: nothing was
+    issued since, but a note may come with an old date, or be tied to its sale late.
     """
     if order.asked_at is None:
         return True
     hourly, daily = timedelta(hours=1), timedelta(days=1)
-    waited = now - order.since
+    waited, quiet = now - order.since, order.asked_at >= news_at
     if waited <= timedelta(days=2):
         pause = hourly if quiet else timedelta()
     else:

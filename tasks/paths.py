@@ -99,7 +99,7 @@ async def _chosen(
     if found.state in (ConnectionState.INACTIVE, ConnectionState.NOT_INSTALLED):
         raise PathFailed(f"{named} is {found.state!r}; make it work first: esteira check --connection {named}")
     if not wanted(found):
-        raise PathFailed(f"the policy of {named} says no to {run.path}; change it: esteira connect --policy")
+        raise PathFailed(f"the policy of {named} says no to {run.path}; change it: esteira policy {named} KEY=VALUE")
     return [found]
 
 
@@ -119,6 +119,7 @@ async def _publish(path: str, summaries: list[Summary]) -> None:
             "failed": s.tally.failed,
             "calls": s.tally.calls,
             "seconds": round(s.tally.seconds, 1),
+            "longest wait, s": s.tally.extra.get("longest_wait_s", ""),
             "quota share": "no limit" if (share := s.tally.share(s.per_minute)) is None else str(share),
         }
         for s in summaries

@@ -32,6 +32,7 @@ class StockBatch:
 async def batches(work: Work) -> AsyncIterator[StockBatch]:
     """Everything that is to be read in this run: what the account says has moved, then what is due."""
     source: StockSource = work.provider
+    work.tally.mode = "listing" if source.stock_feed is Feed.NONE else "changes"
     async for batch in _left(work):
         yield batch
     told = source.stock_feed is not Feed.NONE

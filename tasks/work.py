@@ -25,6 +25,9 @@ from providers.contract import CallFailed, Outcome
 from providers.registry import open_provider
 
 T = TypeVar("T")
+LARGEST_BATCH = 100
+"""Records a commit; fewer where the account allows fewer calls a minute, so that a death costs a minute's calls."""
+TELL_EVERY_S = 15.0
 _LOG = logging.getLogger("esteira.run")
 LogLike = logging.Logger | logging.LoggerAdapter[Any]
 
@@ -55,6 +58,7 @@ class Work:
         self.tally = tally
         self.dry_run = dry_run
         self.changes: list[Change] = []
+        self.batch_size = LARGEST_BATCH
         self.log = run_logger()
 
     async def position(self, stream: str) -> dict[str, Any]:
@@ -78,6 +82,21 @@ class Work:
         """Move a cursor, in a dry run too: a list that forgets has been asked, and that is no dry run over there."""
         async with self.commit() as session:
             await cursors.move(session, self.connection, stream, to)
+
+    @contextlib.asynccontextmanager
+    async def telling(self) -> AsyncIterator[None]:
+        """While the block runs, a line of progress every so often: a batch may take minutes at 20 calls a minute."""
+
+        async def tell() -> None:
+            while True:
+                await asyncio.sleep(TELL_EVERY_S)
+                self.progress()
+
+        telling = asyncio.create_task(tell())
+        try:
+            yield
+        finally:
+            telling.cancel()
 
     def progress(self) -> None:
         """A line in the log of how far it is."""
@@ -106,29 +125,40 @@ class Run:
             provider = open_provider(self.db, connection)
             work = Work(self.db, connection, provider, held, tally, dry_run=self.dry_run)
             try:
+                work.batch_size = min(LARGEST_BATCH, await provider.per_minute() or LARGEST_BATCH)
                 outcome, detail = await self._steps(work)
+            except asyncio.CancelledError:
+                await asyncio.shield(self._report(work, "stopped", "cancelled"))
+                raise
             finally:
                 await provider.close()
-            tally.calls = provider.calls
-            limit = await provider.per_minute()
-            if not self.dry_run:
-                async with self.db.write() as session:
-                    await reports.store(
-                        session,
-                        connection,
-                        tally,
-                        outcome=outcome,
-                        detail=detail,
-                        per_minute=limit,
-                        flow_run_id=self.flow_run_id,
-                    )
+            limit = await self._report(work, outcome, detail)
         self.log.info("%s: %s: %s%s", connection.id, outcome, tally.line(), f" ({detail})" if detail else "")
         return Summary(connection.id, outcome, tally, limit, detail, tuple(work.changes))
+
+    async def _report(self, work: Work, outcome: str, detail: str) -> int | None:
+        """Keep what the run did; returns the account's limit. A dry run leaves nothing."""
+        work.tally.calls = work.provider.calls
+        work.tally.end()
+        limit: int | None = await work.provider.per_minute()
+        if not self.dry_run:
+            async with self.db.write() as session:
+                await reports.store(
+                    session,
+                    work.connection,
+                    work.tally,
+                    outcome=outcome,
+                    detail=detail,
+                    per_minute=limit,
+                    flow_run_id=self.flow_run_id,
+                )
+        return limit
 
     async def _steps(self, work: Work) -> tuple[str, str]:
         connection = work.connection
         try:
-            await self.steps(work)
+            async with work.telling():
+                await self.steps(work)
         except CallFailed as failed:
             self.log.error("%s: %s stopped: %s", connection.id, self.path, failed)
             await tell(self.db, connection, failed)

@@ -14,7 +14,7 @@ vertical-align:top}code{font-family:ui-monospace,monospace}p{margin:.25rem 0;whi
 
 
 def docs_page(openapi: Mapping[str, Any]) -> str:
-    """The HTML page of an OpenAPI document: each operation with its parameters, body and answers, grouped by tag."""
+    """The HTML page of an OpenAPI document: the operations by tag, then the bodies."""
     info = openapi["info"]
     title = escape(f"{info['title']} {info['version']}")
     return "".join(
@@ -22,8 +22,10 @@ def docs_page(openapi: Mapping[str, Any]) -> str:
             f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}: API</title>',
             f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>',
             f"<h1>{title}</h1><p>{escape(info.get('summary', ''))}</p>",
+            f"<p>{escape(info.get('description', '').strip())}</p>",
             '<p>For programs: <a href="openapi.json">openapi.json</a></p>',
             *_sections(openapi),
+            *_bodies(openapi),
             "</body></html>",
         ]
     )
@@ -55,6 +57,20 @@ def _operation(method: str, path: str, operation: Mapping[str, Any]) -> Iterator
     yield "</table>"
 
 
+def _bodies(openapi: Mapping[str, Any]) -> Iterator[str]:
+    """Every body, field by field: the operations name them only."""
+    schemas = openapi.get("components", {}).get("schemas", {})
+    if schemas:
+        yield "<h2>bodies</h2>"
+    for name, schema in sorted(schemas.items()):
+        yield f'<h3 id="{escape(name)}">{escape(name)}</h3><p>{escape(schema.get("description", ""))}</p><table>'
+        for field, of in schema.get("properties", {}).items():
+            need = "required" if field in schema.get("required", []) else "optional"
+            parts = [f"{need}, {_kind(of)}", of.get("description", "")]
+            yield _row(field, ". ".join(part for part in parts if part))
+        yield "</table>"
+
+
 def _row(name: str, text: str) -> str:
     return f"<tr><th><code>{escape(name)}</code></th><td>{escape(text)}</td></tr>"
 
@@ -66,4 +82,6 @@ def _kind(schema: Mapping[str, Any]) -> str:
         return " or ".join(_kind(each) for each in schema["anyOf"])
     if schema.get("type") == "array":
         return f"list of {_kind(schema.get('items', {}))}"
+    if "enum" in schema:
+        return " | ".join(str(each) for each in schema["enum"])
     return str(schema.get("format") or schema.get("type", "anything"))

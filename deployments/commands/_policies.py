@@ -7,8 +7,10 @@ from annotated_types import Ge, Le
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
+from deployments.commands import _shown as shown
+from deployments.commands._hub import find, opened
 from deployments.errors import Fault
-from hub import money
+from hub import connections, money, selling
 from hub.policy import Policy
 
 
@@ -30,6 +32,28 @@ def chosen(pairs: Sequence[str], standing: dict[str, Any]) -> Policy | None:
         wrong = [(str(fault["loc"][0]), fault["input"]) for fault in error.errors(include_url=False)]
         lines = [f"--policy {key} received {str(received)!r}; valid: {valid(key)}" for key, received in wrong]
         raise Fault("\n".join(lines)) from error
+
+
+async def run(connection_id: str, pairs: Sequence[str], *, as_json: bool) -> int:
+    """Show a policy, or change it. Returns the exit code."""
+    queued = 0
+    async with opened() as db:
+        standing = Policy.model_validate((await find(db, connection_id)).policy)
+        policy = chosen(pairs, standing.model_dump(mode="json", exclude_defaults=True))
+        if policy is not None:
+            async with db.write() as session:
+                connection = await connections.find(session, connection_id)
+                queued = await selling.change_policy(session, connection, policy)
+    told = (policy or standing).model_dump(mode="json")
+    if as_json:
+        shown.as_json({"connection": connection_id, "policy": told, "prices_queued": queued})
+        return 0
+    shown.table(
+        f"Policy of {connection_id}", ("choice", "value"), [(key, _spelt(value)) for key, value in told.items()]
+    )
+    if queued:
+        shown.say(f"{queued} prices change by the new rule and are queued")
+    return 0
 
 
 def listed() -> str:

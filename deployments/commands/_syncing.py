@@ -1,5 +1,6 @@
 """A path run by hand: as a flow run where Prefect's server is up, as plain functions elsewhere."""
 
+import importlib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -69,17 +70,9 @@ async def prefect_answers() -> bool:
 
 
 def _flow(path: str) -> Any:
-    if path == "pull-catalog":
-        from flows.pull_catalog import pull_catalog  # noqa: PLC0415
-
-        return pull_catalog
-    if path == "pull-invoices":
-        from flows.pull_invoices import pull_invoices  # noqa: PLC0415
-
-        return pull_invoices
-    from flows.pull_stock import pull_stock  # noqa: PLC0415
-
-    return pull_stock
+    """The flow of a path: `pull-catalog` is `pull_catalog` in `flows.pull_catalog`."""
+    name = path.replace("-", "_")
+    return getattr(importlib.import_module(f"flows.{name}"), name)
 
 
 def _show_counts(path: str, summaries: Sequence["Summary"]) -> None:

@@ -12,6 +12,8 @@ class Path(StrEnum):
 
     PULL_CATALOG = "pull-catalog"
     PULL_STOCK = "pull-stock"
+    PUSH_PRODUCTS = "push-products"
+    EXPORT_ORDERS = "export-orders"
     PULL_INVOICES = "pull-invoices"
 
 

@@ -71,7 +71,7 @@ class ContaAzul(OverHttp):
             auth=auth,
             judge=Judge(),
             limiter=Limiter(db, f"contaazul:{connection.account or connection.id}", PER_MINUTE),
-            at_once=AT_ONCE,
+            at_once=policy.calls_at_once or AT_ONCE,
             fixed_limit=policy.calls_per_minute,
         )
         return cls(Client(http), policy, str(connection.features.get("id_empresa") or ""))

@@ -113,7 +113,7 @@ class TestConnect:
             home, "select state, account, features, credentials from connection where id = 'loja-sol-tiny-v2'"
         )
         assert state == "ativa"
-        assert len(account) == 40
+        assert len(account) == 64
         assert json.loads(features)["update_lists"] is True
         assert crypto.current().decrypt(credentials) == json.dumps({"token": TOKEN}, separators=(",", ":"))
         assert TOKEN not in ran.out + ran.err

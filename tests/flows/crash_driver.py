@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from flows.export_orders import export_orders
 from flows.pull_catalog import pull_catalog
+from flows.pull_invoices import pull_invoices
 from flows.pull_stock import pull_stock
 from flows.push_products import push_products
 from hub import connections
@@ -34,6 +35,10 @@ async def _pull_catalog(connection: str) -> str:
 
 async def _pull_stock(connection: str) -> str:
     return _outcome(await pull_stock.fn(connection))
+
+
+async def _pull_invoices(connection: str) -> str:
+    return _outcome(await pull_invoices.fn(connection))
 
 
 async def _push_products(connection: str) -> str:
@@ -59,6 +64,7 @@ async def _ten_calls(connection: str) -> str:
 JOBS: dict[str, Callable[[str], Awaitable[str]]] = {
     "pull-catalog": _pull_catalog,
     "pull-stock": _pull_stock,
+    "pull-invoices": _pull_invoices,
     "push-products": _push_products,
     "export-orders": _export_orders,
     "ten-calls": _ten_calls,

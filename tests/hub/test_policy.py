@@ -30,6 +30,7 @@ def test_it_survives_the_database() -> None:
         {"reread_hours": 1},
         {"stock_reread_hours": 0},
         {"calls_per_minute": -1},
+        {"calls_at_once": 0},
         {"send_mode": "never"},
         {"update_lists": "always"},
     ],

@@ -83,6 +83,7 @@ async def test_tinys_update_lists_are_read_where_they_are_and_may_be(
         ({"per_minute": 60}, {"calls_per_minute": 8}, 2),
         ({}, {"calls_per_minute": 1}, 1),
         ({}, {"calls_per_minute": 0}, 30),
+        ({"per_minute": 60}, {"calls_at_once": 3}, 3),
     ],
 )
 async def test_a_quarter_of_the_quota_may_be_under_way(

@@ -46,3 +46,9 @@ def test_texts_are_escaped() -> None:
     html = page()
     assert "Makes a product &amp; tells &lt;it&gt;." in html
     assert "Loja &lt;b&gt;" in html
+
+
+def test_every_body_is_shown_field_by_field() -> None:
+    html = page()
+    assert '<h3 id="Product">Product</h3>' in html
+    assert "<code>tags</code></th><td>required, list of string" in html

@@ -139,7 +139,8 @@ async def _read(request: Request) -> None:
         if size > MOST_BYTES:
             raise _too_large()
         parts.append(part)
-    request._body = b"".join(parts)  # noqa: SLF001 where Starlette itself keeps it for the route
+    # Where Starlette keeps it for the route, which reads it once more.
+    request._body = b"".join(parts)
 
 
 def _too_large() -> ProblemError:

@@ -99,13 +99,22 @@ Text = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(c
 Number = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60), AfterValidator(_name)]
 Sku = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60), AfterValidator(_sku)]
 Money = Annotated[
-    Decimal, BeforeValidator(_amount), PlainSerializer(_centavos), _decimal("29.90", "reais, two decimals")
+    Decimal,
+    BeforeValidator(_amount),
+    PlainSerializer(_centavos, when_used="json"),
+    _decimal("29.90", "reais, two decimals"),
 ]
 UnitPrice = Annotated[
-    Decimal, BeforeValidator(_price), PlainSerializer(_unit), _decimal("29.90", "reais, two to ten decimals")
+    Decimal,
+    BeforeValidator(_price),
+    PlainSerializer(_unit, when_used="json"),
+    _decimal("29.90", "reais, two to ten decimals"),
 ]
 Quantity = Annotated[
-    Decimal, BeforeValidator(_quantity), PlainSerializer(plain), _decimal("2", "a whole number may be a JSON number")
+    Decimal,
+    BeforeValidator(_quantity),
+    PlainSerializer(plain, when_used="json"),
+    _decimal("2", "a whole number may be a JSON number"),
 ]
 Uf = Annotated[str, StringConstraints(pattern=r"^([A-Z]{2})?$")]
 Picture = Annotated[str, StringConstraints(pattern=r"^https?://\S+$", max_length=2000), AfterValidator(clean)]
