@@ -6,7 +6,7 @@ in `hub.payments`.
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -270,7 +270,7 @@ async def _fill(session: AsyncSession, order: Order, placed: PlacedOrder) -> Non
     order.payment_method, order.instalments = placed.payment_method, placed.instalments
     if order.notes != placed.notes:
         order.notes = placed.notes
-    order.placed_at = placed.placed_at
+    order.placed_at = placed.placed_at.astimezone(UTC)
     order.updated_at = utcnow()
     await _link_buyer(session, order, placed.buyer)
     await _write_lines(session, order, placed.lines)

@@ -7,7 +7,7 @@ come, the end is the same.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 
@@ -253,7 +253,7 @@ def _approve(found: Payment, event: PaymentEvent) -> None:
             "payment needs a reference of its own"
         )
     found.amount = amount
-    found.paid_at = found.paid_at or event.at or utcnow()
+    found.paid_at = found.paid_at or (event.at or utcnow()).astimezone(UTC)
 
 
 def _describe(order: Order, payments: Sequence[Payment]) -> None:

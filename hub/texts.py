@@ -242,6 +242,11 @@ _CONNECTION: dict[str, tuple[str, str, str]] = {
         "O {name} suspendeu o acesso porque há um pagamento em aberto na conta.",
         f"Regularize o pagamento no {{name}}. {_CHECK_AGAIN}",
     ),
+    "taken": (
+        "{label}: número de venda ocupado",
+        "O {name} recusou o número de uma venda, e a busca dele não mostra que venda o tem.",
+        f"{_IF_IT_LASTS} procure esse número nas vendas do {{name}} e {_ASK_US}.",
+    ),
     "plan": (
         "{label}: o plano não inclui a API",
         "O {name} avisou que o plano da empresa não dá acesso à API, ou que o período de teste acabou. Enquanto isso, "
@@ -499,6 +504,7 @@ _OPS = {
     "not_found": "the vendor does not have what we asked for",
     "no_service": "the vendor has no such service; check the address setting",
     "debt": "the vendor suspended the account for unpaid fees",
+    "taken": "a sale's number is taken by a sale that no search shows; it is looked for again before another is tried",
     "plan": "the account's plan has no API; only the merchant can change it",
     "other_account": "the new credential is another company's; the connection was switched off",
 }

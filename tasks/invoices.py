@@ -68,8 +68,10 @@ async def batches(work: Work) -> AsyncIterator[Batch]:
         for waiting in chunked(due, BATCH):
             yield Batch(orders=tuple(waiting))
     if not work.dry_run:
+        after = {"listed": told, "news_at": news_at.isoformat()}
         async with work.commit() as session:
-            await cursors.move(session, work.connection, STREAM, {"listed": told, "news_at": news_at.isoformat()})
+            if after != position:
+                await cursors.move(session, work.connection, STREAM, after)
             await invoices.drop_stale_notices(session, work.connection)
 
 

@@ -273,7 +273,8 @@ async def test_the_invoice_of_a_sale_is_listed_and_read(sink: Subject, shop: tup
     assert (len(row.access_key), row.status) == (44, "EMITIDA")
     assert [row] == [one async for page in provider.list_invoices(first, last) for one in page]
     assert (await provider.read_invoice(row.access_key)).lstrip().startswith(b"<")
-    sink.sandbox.ask("POST", f"/contaazul/accounts/demo/invoices/{row.access_key}/correct", text="A cor da caneca é azul")
+    corrected = f"/contaazul/accounts/demo/invoices/{row.access_key}/correct"
+    sink.sandbox.ask("POST", corrected, text="A cor da caneca é azul")
     assert (await provider.read_invoice(row.access_key)).startswith(b"PK")
     assert type(await provider.read_invoice("1" * 44)).__name__ == "Gone"
 

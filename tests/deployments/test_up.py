@@ -72,7 +72,13 @@ def test_up_answers_everywhere_and_ctrl_c_leaves_nothing(up: Up) -> None:
     assert httpx.get(f"http://127.0.0.1:{up.env['ESTEIRA_SANDBOX_PORT']}/").status_code < 500
 
     deployments = httpx.post(f"{up.prefect}/deployments/filter", json={}).json()
-    assert {each["name"] for each in deployments} == {"pull-catalog", "pull-stock", "pull-invoices"}
+    assert {each["name"] for each in deployments} == {
+        "pull-catalog",
+        "pull-stock",
+        "pull-invoices",
+        "push-products",
+        "export-orders",
+    }
     assert {each["work_pool_name"] for each in deployments} == {"esteira"}
     automations = httpx.post(f"{up.prefect}/automations/filter", json={}).json()
     assert {each["name"] for each in automations} == {"zombies-to-crashed", "rerun-crashed"}

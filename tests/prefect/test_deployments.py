@@ -29,7 +29,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("root")
     shutil.copy(ROOT / "prefect.yaml", folder)
     (folder / "flows").mkdir()
-    for name in ("pull-catalog", "pull-stock", "pull-invoices"):
+    for name in ("pull-catalog", "pull-stock", "pull-invoices", "push-products", "export-orders"):
         function = name.replace("-", "_")
         (folder / "flows" / f"{function}.py").write_text(FLOW.format(name=name, function=function))
     return folder
@@ -56,6 +56,8 @@ async def test_the_paths_are_deployed_as_ops_find_them(deployed: PrefectClient, 
         ("pull-catalog", "path:catalog"),
         ("pull-stock", "path:stock"),
         ("pull-invoices", "path:invoices"),
+        ("push-products", "path:products"),
+        ("export-orders", "path:orders"),
     ):
         found = await named(deployed, name)
         assert found.work_pool_name == "esteira"

@@ -12,7 +12,7 @@ from hub.clock import utcnow
 from providers import oauth
 from providers.consent import Consent, ConsentError, OAuthApp, connection_of, exchange
 from providers.contaazul.provider import ContaAzul
-from providers.contract import CallFailed, Outcome
+from providers.contract import CallFailed
 from providers.oauth import token_request
 
 BACK = "https://hub.example/oauth/contaazul/callback"
@@ -112,21 +112,21 @@ async def test_the_client_names_itself_by_basic_or_in_the_form(monkeypatch: pyte
 
 
 @pytest.mark.parametrize(
-    ("grant", "body", "outcome", "code", "detail"),
+    ("grant", "error", "subtype", "outcome", "code", "detail"),
     [
-        ("refresh_token", {"error": "invalid_grant", "error_subtype": "invalid_refresh_token"}, Outcome.REAUTH, "invalid_grant", "invalid_refresh_token"),
-        ("refresh_token", {"error": "invalid_grant", "error_subtype": "access_revoked"}, Outcome.REAUTH, "invalid_grant", "access_revoked"),
-        ("refresh_token", {"error": "invalid_grant", "error_subtype": "invalid_client"}, Outcome.REAUTH, "invalid_client", "invalid_client"),
-        ("refresh_token", {"error": "invalid_grant", "error_subtype": "token abc"}, Outcome.REAUTH, "invalid_grant", ""),
-        ("refresh_token", {"error": "invalid_request"}, Outcome.RETRY, "invalid_request", ""),
-        ("authorization_code", {"error": "invalid_request"}, Outcome.REAUTH, "invalid_request", ""),
+        ("refresh_token", "invalid_grant", "invalid_refresh_token", "reauth", "invalid_grant", "invalid_refresh_token"),
+        ("refresh_token", "invalid_grant", "access_revoked", "reauth", "invalid_grant", "access_revoked"),
+        ("refresh_token", "invalid_grant", "invalid_client", "reauth", "invalid_client", "invalid_client"),
+        ("refresh_token", "invalid_grant", "token abc", "reauth", "invalid_grant", ""),
+        ("refresh_token", "invalid_request", "", "retry", "invalid_request", ""),
+        ("authorization_code", "invalid_request", "", "reauth", "invalid_request", ""),
     ],
-)  # fmt: skip
+)
 async def test_the_token_endpoints_refusals(
-    monkeypatch: pytest.MonkeyPatch, grant: str, body: dict[str, str], outcome: Outcome, code: str, detail: str
+    monkeypatch: pytest.MonkeyPatch, grant: str, error: str, subtype: str, outcome: str, code: str, detail: str
 ) -> None:
     async def post(self: httpx.AsyncClient, url: str, **rest: Any) -> httpx.Response:
-        return httpx.Response(400, json=body)
+        return httpx.Response(400, json={"error": error, "error_subtype": subtype})
 
     monkeypatch.setattr(httpx.AsyncClient, "post", post)
     with pytest.raises(CallFailed) as raised:

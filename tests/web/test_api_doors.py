@@ -249,6 +249,7 @@ class TestIdempotency:
         async def broken(*_: Any) -> None:
             raise RuntimeError("Compra Inventada Ltda")
 
+        sol._transport.raise_app_exceptions = False  # type: ignore[attr-defined]
         with monkeypatch.context() as patched:
             patched.setattr(store, "put_product", broken)
             failed = await sol.put("/products/CAN-1", json=product(), headers=self.KEY)

@@ -63,7 +63,7 @@ async def door(
         monkeypatch.setenv(f"ESTEIRA_{name}", value)
     settings.cache_clear()
     before = crypto.use(None)
-    httpx.post(f"{served}/_sandbox/reset").raise_for_status()
+    await asyncio.to_thread(lambda: httpx.post(f"{served}/_sandbox/reset").raise_for_status())
     db = open_hub(Settings())
     web = httpx.AsyncClient(transport=httpx.ASGITransport(create_app(Settings())), base_url="http://esteira")
     yield Door(db, web, served)
@@ -87,12 +87,14 @@ class Door:
         consent = Consent.new(f"loja-sol-{kind.replace('_', '-')}", BACK.format(kind))
         own = {} if kind == "contaazul" else {"client_id": "demo-client", "client_secret": "demo-client-secret"}
         async with self.db.write() as session:
+            standing = await session.get(Connection, f"loja-sol-{kind.replace('_', '-')}")
+            before = dict(standing.credentials) if standing else {}
             await connections.install(
                 session,
                 merchant="Loja Sol",
                 kind=kind,
                 side="erp",
-                credentials={**own, "consent": {**consent.as_dict(), **stored}},
+                credentials={**before, **own, "consent": {**consent.as_dict(), **stored}},
             )
         address = made().address(consent, "demo-client")
         answer = await asyncio.to_thread(httpx.get, address, follow_redirects=False)
@@ -190,12 +192,11 @@ async def test_an_address_without_a_known_state(door: Door, query: str) -> None:
 async def test_a_consent_that_was_not_given_costs_nothing_that_was_there(door: Door) -> None:
     await door.back(await door.ask())
     tokens = (await door.connection()).credentials
-    ended_at = await door.ask(**{})
-    state = parse_qs(urlsplit(ended_at).query)["state"][0]
+    state = parse_qs(urlsplit(await door.ask()).query)["state"][0]
     page = await door.web.get("/oauth/contaazul/callback", params={"state": state, "error": "<script>access_denied"})
     assert page.status_code == 400
     assert "não concedida" in page.text and "<script>" not in page.text
-    assert tokens["access_token"]
+    assert tokens["access_token"] and (await door.connection()).credentials == tokens
 
 
 async def test_a_code_that_is_refused(door: Door) -> None:

@@ -120,7 +120,13 @@ Uf = Annotated[str, StringConstraints(pattern=r"^([A-Z]{2})?$")]
 Picture = Annotated[str, StringConstraints(pattern=r"^https?://\S+$", max_length=2000), AfterValidator(clean)]
 
 
-class Given(BaseModel):
+class Body(BaseModel):
+    """A body of the API. What was received is in no error of it: it may be somebody's data, and errors are logged."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+
+class Given(Body):
     """What is taken."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
@@ -192,7 +198,7 @@ class ProductPatch(Given):
     stock: Quantity | None = None
 
 
-class PriceOut(BaseModel):
+class PriceOut(Body):
     """Prices as they stand, in reais."""
 
     list_price: UnitPrice | None
@@ -200,7 +206,7 @@ class PriceOut(BaseModel):
     cost_price: UnitPrice | None
 
 
-class ProductOut(BaseModel):
+class ProductOut(Body):
     """A product as it stands in the store."""
 
     sku: str
@@ -304,7 +310,7 @@ class PaymentIn(Given):
     at: AwareDatetime | None = None
 
 
-class CustomerOut(BaseModel):
+class CustomerOut(Body):
     """Who bought."""
 
     name: str
@@ -313,7 +319,7 @@ class CustomerOut(BaseModel):
     phone: str
 
 
-class ItemOut(BaseModel):
+class ItemOut(Body):
     """One line of an order; `known` tells whether the store has a product of that SKU."""
 
     sku: str
@@ -324,7 +330,7 @@ class ItemOut(BaseModel):
     known: bool
 
 
-class PaymentOut(BaseModel):
+class PaymentOut(Body):
     """A payment as it stands; `refunded` is what was given back of it."""
 
     reference: str
@@ -336,7 +342,7 @@ class PaymentOut(BaseModel):
     paid_at: datetime | None
 
 
-class OrderRow(BaseModel):
+class OrderRow(Body):
     """An order in a list: without people."""
 
     number: str
@@ -365,7 +371,7 @@ class OrderOut(OrderRow):
     billing: dict[str, str] | None
 
 
-class SystemState(BaseModel):
+class SystemState(Body):
     """Where an order stands in one ERP: `waiting`, `sent`, `failed`, `unknown` (an answer got lost), `skipped`."""
 
     connection: str
@@ -375,7 +381,7 @@ class SystemState(BaseModel):
     sent_at: datetime | None
 
 
-class InvoiceOut(BaseModel):
+class InvoiceOut(Body):
     """An invoice (NF-e) issued for an order."""
 
     access_key: str
@@ -391,7 +397,7 @@ class InvoiceOut(BaseModel):
     has_xml: bool
 
 
-class OrderState(BaseModel):
+class OrderState(Body):
     """An order's state, where it stands in each ERP, and its invoices."""
 
     number: str
@@ -403,7 +409,7 @@ class OrderState(BaseModel):
     invoices: list[InvoiceOut]
 
 
-class NoticeOut(BaseModel):
+class NoticeOut(Body):
     """A notice to the merchant, in Portuguese: what happened (`title`, `body`), what to do (`action`)."""
 
     id: str
@@ -418,35 +424,35 @@ class NoticeOut(BaseModel):
     cleared_at: datetime | None
 
 
-class ProductPage(BaseModel):
+class ProductPage(Body):
     """A page of products; `next_cursor` is null on the last one."""
 
     items: list[ProductOut]
     next_cursor: str | None
 
 
-class OrderPage(BaseModel):
+class OrderPage(Body):
     """A page of orders."""
 
     items: list[OrderRow]
     next_cursor: str | None
 
 
-class InvoicePage(BaseModel):
+class InvoicePage(Body):
     """A page of invoices."""
 
     items: list[InvoiceOut]
     next_cursor: str | None
 
 
-class NoticePage(BaseModel):
+class NoticePage(Body):
     """A page of notices."""
 
     items: list[NoticeOut]
     next_cursor: str | None
 
 
-class FieldError(BaseModel):
+class FieldError(Body):
     """What is wrong in one place of a request; `merchant` says it in Portuguese, where it is the merchant's to mend."""
 
     pointer: str
@@ -454,7 +460,7 @@ class FieldError(BaseModel):
     merchant: str | None = None
 
 
-class ProblemOut(BaseModel):
+class ProblemOut(Body):
     """Every error's answer (RFC 9457), `application/problem+json`."""
 
     type: str

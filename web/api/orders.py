@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
@@ -203,7 +204,7 @@ def _payments(rows: Sequence[Payment]) -> list[PaymentOut]:
             reference=row.reference,
             state=row.state,
             amount=row.amount,
-            refunded=row.amount if row.state == "refunded" else back.get(row.reference) or 0,
+            refunded=row.amount if row.state == "refunded" else back.get(row.reference) or Decimal(0),
             method=row.method,
             instalments=row.instalments,
             paid_at=row.paid_at,
