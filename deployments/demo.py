@@ -1,8 +1,9 @@
 """`esteira demo`: the main job, whole, on invented data.
 
-A shop is connected to the simulated ERP, its catalogue and stock come in by real flow runs on a real Prefect server,
-the merchant changes a few things over there, and the second round brings just those. Everything lies in a folder of its
-own (`demo` under the home) and nothing of it is left running.
+The four paths end to end, by real flow runs on a real Prefect server: a shop's catalogue and stock come in from the
+simulated Tiny, the merchant changes a few things over there and the next round brings just those; selected products
+go on to the simulated Conta Azul with +10 %, the store's paid orders follow, and the invoices come back. Everything
+lies in a folder of its own (`demo` under the home) and nothing of it is left running.
 """
 
 import asyncio
@@ -14,26 +15,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
-from sqlalchemy import func, select
-from sqlmodel import col
 
+from deployments import demo_tables as tables
 from deployments import prefect_env
 from deployments.commands import _shown as shown
 from deployments.commands._checking import check
 from deployments.up import Parts, Running, running
-from hub import connections, money, texts
+from hub import connections
+from hub.clock import utcnow
+from hub.connections import slug
 from hub.db import Database
-from hub.notices import standing_notices
+from hub.orders import Buyer, Line, PlacedOrder, put_order
+from hub.payments import pay
 from hub.policy import Policy
+from hub.selection import select_products
 from hub.settings import Settings, settings
 from hub.start import open_hub
-from hub.tables import Picture, Price, Product
 
 if TYPE_CHECKING:
     from tasks.work import Summary
 
 MERCHANT = "Loja Demo"
-SHOWN = ("CAN-300", "CAM-BASIC-1", "TAB-BAM")
+SELECTED = ("CAN-300", "CAM-BASIC-1", "TAB-BAM")
 
 
 @dataclass(frozen=True)
@@ -49,21 +52,29 @@ async def run() -> int:
     home = (settings().home / "demo").absolute()
     _begin_anew(home)
     embedded = Settings(home=home, database_url="")
-    shown.say("Esteira demo: a shop, a simulated Olist Tiny, a Prefect server. About a minute.\n")
+    shown.say("Esteira demo: a shop, a simulated Olist Tiny and Conta Azul, a Prefect server. About a minute.\n")
     async with running(embedded, Parts(worker=False, web=False), free_ports=True, say=shown.say) as started:
         _point_to(started)
         db = open_hub()
         try:
             rounds = await _rounds(db, started.addresses["Sandbox"])
-            await _tell(db, rounds, _shortest(home))
+            await tables.summary(db, [(one.title, one.summary) for one in rounds], _shortest(home))
         finally:
             await db.close()
     return 0 if all(one.summary.outcome == "done" for one in rounds) else 1
 
 
 async def _rounds(db: Database, sandbox: str) -> list[Round]:
-    from prefect.logging.handlers import APILogHandler  # noqa: PLC0415
+    from prefect.logging.handlers import APILogHandler  # noqa: PLC0415 imports Prefect, after its settings are there
 
+    rounds = await _from_tiny(db, sandbox)
+    rounds += await _to_conta_azul(db, sandbox)
+    # What is still on its way to Prefect's log must arrive before its server ends.
+    await APILogHandler.aflush()
+    return rounds
+
+
+async def _from_tiny(db: Database, sandbox: str) -> list[Round]:
     from flows.pull_catalog import pull_catalog  # noqa: PLC0415 imports Prefect, after its settings are there
     from flows.pull_stock import pull_stock  # noqa: PLC0415
 
@@ -88,9 +99,93 @@ async def _rounds(db: Database, sandbox: str) -> list[Round]:
         await asyncio.to_thread(_work_as_the_merchant, sandbox)
         rounds.append(Round("catalogue, next pull", (await pull_catalog(connection.id))[0]))
         rounds.append(Round("stock, next pull", (await pull_stock(connection.id))[0]))
-    # What is still on its way to Prefect's log must arrive before its server ends.
-    await APILogHandler.aflush()
+    await tables.catalogue(db)
     return rounds
+
+
+async def _to_conta_azul(db: Database, sandbox: str) -> list[Round]:
+    from flows.export_orders import export_orders  # noqa: PLC0415
+    from flows.pull_invoices import pull_invoices  # noqa: PLC0415
+    from flows.push_products import push_products  # noqa: PLC0415
+
+    tokens = await asyncio.to_thread(_open_conta_azul, sandbox)
+    async with db.write() as session:
+        connection = await connections.install(
+            session,
+            merchant=MERCHANT,
+            kind="contaazul",
+            side="erp",
+            credentials={"client_id": "demo-client", "client_secret": "demo-client-secret", **tokens},
+            policy=Policy(calls_per_minute=0, send_mode="selected", price_adjustment=Decimal(10)),
+            connection_id="loja-demo-contaazul",
+        )
+    found = await check(db, connection.id)
+    shown.say(f"\nconnected {connection.id}: account {found.account!r}, prices +10 %\n")
+    async with db.write() as session:
+        connection = await connections.find(session, connection.id)
+        await select_products(session, connection, SELECTED)
+    rounds = []
+    with shown.progress():
+        rounds.append(Round("products to Conta Azul", (await push_products(connection.id))[0]))
+    await tables.pushed(db, connection.id)
+    await _sell(db)
+    with shown.progress():
+        rounds.append(Round("paid orders to Conta Azul", (await export_orders(connection.id))[0]))
+    await tables.exported(db, connection.id)
+    shown.say("… the simulated ERP issues the invoices …\n")
+    await asyncio.to_thread(_let_invoices_be_issued, sandbox)
+    with shown.progress():
+        rounds.append(Round("invoices to the store", (await pull_invoices(connection.id))[0]))
+    await tables.invoiced(db)
+    return rounds
+
+
+async def _sell(db: Database) -> None:
+    """Four orders in the store: three are paid, one of them by a guest; the fourth waits for its payment."""
+    buyers = (
+        Buyer("Cliente Um da Loja Demo", "529.982.247-25", "um@cliente.example"),
+        Buyer("Comércio Dois Ltda", "11.222.333/0001-81", "dois@cliente.example"),
+        Buyer("Visitante", email="tres@cliente.example"),
+        Buyer("Cliente Um da Loja Demo", "529.982.247-25", "um@cliente.example"),
+    )
+    for place, buyer in enumerate(buyers):
+        number = f"DEMO-{place + 1}"
+        lines = tuple(Line(sku, sku, Decimal(place + 1), Decimal("32.40")) for sku in SELECTED[: place + 1])
+        freight, discount = Decimal("12.50"), Decimal("2.40")
+        total = sum((line.quantity * line.unit_price for line in lines), freight - discount)
+        placed = PlacedOrder(
+            number=number,
+            placed_at=utcnow(),
+            buyer=buyer,
+            lines=lines,
+            total=total,
+            discount=discount,
+            freight=freight,
+            payment_method="pix",
+            instalments=1 + place % 3,
+        )
+        async with db.write() as session:
+            await put_order(session, slug(MERCHANT), placed)
+            if place < len(buyers) - 1:
+                await pay(session, slug(MERCHANT), number, "pagamento-1", total)
+
+
+def _open_conta_azul(sandbox: str) -> dict[str, Any]:
+    """The simulated account without a quota, and a first pair of tokens, as if the merchant had consented."""
+    account = f"{sandbox}/_sandbox/contaazul/accounts/demo"
+    with httpx.Client() as client:
+        client.post(account, json={"per_second": None, "per_minute": None}).raise_for_status()
+        told = client.post(f"{account}/tokens").raise_for_status().json()
+    return {
+        "access_token": told["access_token"],
+        "refresh_token": told["refresh_token"],
+        "lifetime_s": told["expires_in"],
+    }
+
+
+def _let_invoices_be_issued(sandbox: str) -> None:
+    """The simulated ERP issues them ten minutes of its clock after a sale was approved."""
+    httpx.post(f"{sandbox}/_sandbox/clock", json={"advance_s": 900}).raise_for_status()
 
 
 def _lift_the_quota(sandbox: str) -> None:
@@ -113,62 +208,6 @@ def _work_as_the_merchant(sandbox: str) -> None:
         client.delete(f"{account}/{by_sku['CAD-200']['id']}").raise_for_status()
 
 
-async def _tell(db: Database, rounds: list[Round], home: str) -> None:
-    """The tables at the end."""
-    async with db.read() as session:
-        counts = await session.execute(
-            select(col(Product.kind), func.count(), func.count(col(Product.stock_quantity)))
-            .where(col(Product.active))
-            .group_by(col(Product.kind))
-            .order_by(col(Product.kind))
-        )
-        kinds = [(kind, number, with_stock) for kind, number, with_stock in counts]
-        sample = await session.execute(
-            select(
-                col(Product.sku),
-                col(Product.name),
-                col(Price.list_price),
-                col(Price.promotional_price),
-                col(Product.stock_quantity),
-                select(func.count()).where(col(Picture.product_id) == col(Product.id)).scalar_subquery(),
-            )
-            .join(Price, col(Price.product_id) == col(Product.id))
-            .where(col(Product.sku).in_(SHOWN))
-            .order_by(col(Product.sku))
-        )
-        products = [
-            (sku, name[:40], money.brl(price), money.brl(promo) if promo else "", stock, pictures)
-            for sku, name, price, promo, stock, pictures in sample
-        ]
-        notices = await standing_notices(session)
-    shown.table("In the store now", ("what", "products", "with stock"), kinds)
-    shown.table("Three of them", ("SKU", "name", "price", "promotional", "stock", "pictures"), products)
-    told = [texts.render(n.code, {"kind": "tiny_v2", **n.params}) for n in notices]
-    shown.table("Avisos ao lojista", ("aviso", "o que fazer"), [(text.title, text.action) for text in told])
-    columns = ("run", "how", "read", "created", "changed", "unchanged", "refused", "calls", "seconds")
-    rows = [
-        (
-            one.title,
-            one.summary.tally.mode,
-            one.summary.tally.read,
-            one.summary.tally.created,
-            one.summary.tally.changed,
-            one.summary.tally.unchanged,
-            one.summary.tally.failed,
-            one.summary.tally.calls,
-            round(one.summary.tally.seconds, 1),
-        )
-        for one in rounds
-    ]
-    shown.table("What was done", columns, rows)
-    shown.say(
-        f"\nSee more:\n"
-        f"  ESTEIRA_HOME={home} .venv/bin/esteira status     connections, runs, notices of this demo\n"
-        f"  ESTEIRA_HOME={home} .venv/bin/esteira notices    each notice in full\n"
-        f"  make up                                        leave it all running, with Prefect's UI\n"
-    )
-
-
 def _begin_anew(home: Path) -> None:
     """Yesterday's shop goes; Prefect's own database stays, as a new one takes 20 s to make."""
     home.mkdir(parents=True, exist_ok=True)
@@ -185,6 +224,8 @@ def _point_to(started: Running) -> None:
         "ESTEIRA_DATABASE_URL": "",
         "ESTEIRA_PREFECT_PORT": str(started.settings.prefect_port),
         "ESTEIRA_TINY_V2_URL": f"{tiny}/api2",
+        "ESTEIRA_CONTAAZUL_API_URL": f"{started.addresses['Sandbox']}/contaazul",
+        "ESTEIRA_CONTAAZUL_TOKEN_URL": f"{started.addresses['Sandbox']}/contaazul/oauth/token",
     }
     settings.cache_clear()
     prefect_env.apply(started.settings)

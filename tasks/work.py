@@ -21,6 +21,7 @@ from hub.policy import Policy
 from hub.reports import Tally
 from hub.tables import Connection
 from hub.tables.tenancy import ConnectionState
+from providers.accounts import tell
 from providers.contract import CallFailed, Outcome
 from providers.registry import open_provider
 
@@ -87,35 +88,7 @@ class Work:
     async def telling(self) -> AsyncIterator[None]:
         """While the block runs, a line of progress every so often: a batch may take minutes at 20 calls a minute."""
 
-        async def tell() -> None:
-            while True:
-                await asyncio.sleep(TELL_EVERY_S)
-                self.progress()
-
-        telling = asyncio.create_task(tell())
-        try:
-            yield
-        finally:
-            telling.cancel()
-
-    def progress(self) -> None:
-        """A line in the log of how far it is."""
-        self.tally.calls = self.provider.calls
-        self.log.info("%s: %s", self.connection.id, self.tally.line())
-
-
-@dataclass
-class Run:
-    """One path, run for one connection after the other or for many at once."""
-
-    db: Database
-    path: str
-    steps: Callable[[Work], Awaitable[None]]
-    dry_run: bool = False
-    flow_run_id: str = ""
-    log: LogLike = _LOG
-
-    async def for_connection(self, connection: Connection) -> Summary:
+        async def for_connection(self, connection: Connection) -> Summary:
         """Run the path for one connection. Never raises for what a vendor or a merchant can cause."""
         tally = Tally(self.path)
         async with lease(self.db, f"{self.path}:{connection.id}") as held:

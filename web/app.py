@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 
 from hub.db import Database
 from hub.settings import Settings, settings
@@ -42,6 +42,10 @@ def create_app(config: Settings | None = None, db: Database | None = None) -> Fa
     app.include_router(health_routes(config.database))
     app.include_router(store_api())
     app.include_router(oauth_routes(config))
+
+    @app.get("/", include_in_schema=False)
+    async def home() -> RedirectResponse:
+        return RedirectResponse("/docs")
 
     @app.get("/docs", response_class=HTMLResponse, include_in_schema=False)
     async def docs() -> str:

@@ -304,11 +304,11 @@ async def test_killed_at_any_point_and_run_again_each_note_is_there_once(
                 await session.execute(delete(table))
         made = Notes(await Erp.connect(db, sandbox))
         await made.erp.offer("CAN-1", "25.00")
-        sales = [await made.sell(number) for number in ("1001", "1002")]
-        issued = [made.issue(sale) for sale in sales]
+        sale = await made.sell("1001")
+        issued = made.issue(sale)
         await made.pull()
-        made.change(issued[0], "cancel")
-        made.issue(sales[0])
+        made.change(issued, "cancel")
+        made.issue(sale)
         return made
 
     await die_everywhere(prepare, driver)
@@ -326,7 +326,7 @@ async def die_everywhere(prepare: Callable[[], Awaitable[Notes]], driver: Driver
             async with made.erp.db.read() as session:
                 states = sorted((await session.execute(select(col(Invoice.state)))).scalars())
                 cursor = await position(session, await session.get(Connection, made.erp.id), STREAM)  # type: ignore[arg-type]
-            assert states == ["authorised", "authorised", "cancelled"], f"after {point} {index}"
+            assert states == ["authorised", "cancelled"], f"after {point} {index}"
             assert cursor["listed"]
             assert await made.erp.notices() == []
     assert deaths >= 0.9 * sum(undisturbed.passed[point] for point in POINTS)
