@@ -16,13 +16,13 @@ from hub.changes import Change
 from hub.connections import learn, mark
 from hub.db import Database
 from hub.leases import Held, LeaseLostError, lease
-from hub.notices import WHOLE_CONNECTION, Draft, clear_notices, raise_notices
+from hub.notices import WHOLE_CONNECTION, clear_notices
 from hub.policy import Policy
 from hub.reports import Tally
 from hub.tables import Connection
 from hub.tables.tenancy import ConnectionState
 from providers.accounts import tell
-from providers.contract import CallFailed, Outcome
+from providers.contract import CallFailed
 from providers.registry import open_provider
 
 T = TypeVar("T")
@@ -88,7 +88,35 @@ class Work:
     async def telling(self) -> AsyncIterator[None]:
         """While the block runs, a line of progress every so often: a batch may take minutes at 20 calls a minute."""
 
-        async def for_connection(self, connection: Connection) -> Summary:
+        async def tell() -> None:
+            while True:
+                await asyncio.sleep(TELL_EVERY_S)
+                self.progress()
+
+        telling = asyncio.create_task(tell())
+        try:
+            yield
+        finally:
+            telling.cancel()
+
+    def progress(self) -> None:
+        """A line in the log of how far it is."""
+        self.tally.calls = self.provider.calls
+        self.log.info("%s: %s", self.connection.id, self.tally.line())
+
+
+@dataclass
+class Run:
+    """One path, run for one connection after the other or for many at once."""
+
+    db: Database
+    path: str
+    steps: Callable[[Work], Awaitable[None]]
+    dry_run: bool = False
+    flow_run_id: str = ""
+    log: LogLike = _LOG
+
+    async def for_connection(self, connection: Connection) -> Summary:
         """Run the path for one connection. Never raises for what a vendor or a merchant can cause."""
         tally = Tally(self.path)
         async with lease(self.db, f"{self.path}:{connection.id}") as held:
@@ -144,26 +172,6 @@ class Work:
             if connection.state == ConnectionState.DISCONNECTED:  # named by ops, and its token is good again
                 await mark(session, connection.id, ConnectionState.ACTIVE)
         return "done", ""
-
-
-async def tell(db: Database, connection: Connection, failed: CallFailed) -> None:
-    """Tell the merchant by a notice; a connection whose token is refused for good is marked so."""
-    lost = failed.outcome is Outcome.REAUTH and failed.reason == "token"
-    async with db.write() as session:
-        if lost:
-            await mark(session, connection.id, ConnectionState.DISCONNECTED, str(failed))
-        draft = Draft(
-            code=f"connection.{failed.reason}",
-            connection_id=connection.id,
-            kind=WHOLE_CONNECTION,
-            params={"kind": connection.kind, "code": failed.code, "detail": failed.detail[:200]},
-        )
-        await raise_notices(session, connection.merchant_id, [draft])
-
-
-def is_withdrawn(failed: CallFailed) -> bool:
-    """Whether the account has lost a list that it had: the merchant switched the extension off."""
-    return failed.outcome is Outcome.REJECTED and failed.reason == "permission"
 
 
 async def forget_lists(work: Work) -> None:
