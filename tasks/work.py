@@ -22,7 +22,7 @@ from hub.reports import Tally
 from hub.tables import Connection
 from hub.tables.tenancy import ConnectionState
 from providers.accounts import tell
-from providers.contract import CallFailed
+from providers.contract import CallFailed, Outcome
 from providers.registry import open_provider
 
 T = TypeVar("T")
@@ -172,6 +172,11 @@ class Run:
             if connection.state == ConnectionState.DISCONNECTED:  # named by ops, and its token is good again
                 await mark(session, connection.id, ConnectionState.ACTIVE)
         return "done", ""
+
+
+def is_withdrawn(failed: CallFailed) -> bool:
+    """Whether the account has lost a list that it had: the merchant switched the extension off."""
+    return failed.outcome is Outcome.REJECTED and failed.reason == "permission"
 
 
 async def forget_lists(work: Work) -> None:
