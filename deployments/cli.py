@@ -14,6 +14,8 @@ from deployments.commands import (
     connect,
     demo,
     disconnect,
+    export_file,
+    import_file,
     keys,
     migrate,
     notices,
@@ -22,12 +24,30 @@ from deployments.commands import (
     sandbox,
     status,
     sync,
+    token,
     up,
 )
 from deployments.errors import Fault
 from hub.version import installed_version
 
-COMMANDS = (up, demo, sandbox, migrate, connect, disconnect, check, policy, queue, sync, status, notices, keys)
+COMMANDS = (
+    up,
+    demo,
+    sandbox,
+    migrate,
+    connect,
+    disconnect,
+    check,
+    policy,
+    queue,
+    sync,
+    status,
+    notices,
+    import_file,
+    export_file,
+    token,
+    keys,
+)
 """The verbs, in the order in which `esteira --help` lists them."""
 
 

@@ -1,10 +1,13 @@
 """Paid orders from the store into the ERP, each exactly once."""
 
+import functools
+
 from prefect import flow
 
 from hub.tables import Connection
 from tasks import orders
 from tasks.paths import run_name, run_path
+from tasks.sending import overlapped
 from tasks.work import Summary, Work
 
 
@@ -19,8 +22,7 @@ async def export_orders(connection: str | None = None, dry_run: bool = False) ->
 
 async def export_one(work: Work) -> None:
     """Send what waits, batch by batch."""
-    async for jobs in orders.batches(work):
-        await orders.send(work, jobs)
+    await overlapped(orders.batches(work), functools.partial(orders.send, work))
 
 
 def _is_wanted(connection: Connection) -> bool:

@@ -1,10 +1,13 @@
 """Products from the store into the ERP, their prices under the merchant's % rule."""
 
+import functools
+
 from prefect import flow
 
 from hub.tables import Connection
 from tasks import push
 from tasks.paths import run_name, run_path
+from tasks.sending import overlapped
 from tasks.work import Summary, Work
 
 
@@ -19,8 +22,7 @@ async def push_products(connection: str | None = None, dry_run: bool = False) ->
 
 async def push_one(work: Work) -> None:
     """Send what waits, batch by batch."""
-    async for jobs in push.batches(work):
-        await push.send(work, jobs)
+    await overlapped(push.batches(work), functools.partial(push.send, work))
 
 
 def _is_wanted(connection: Connection) -> bool:

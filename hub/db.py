@@ -102,7 +102,8 @@ async def upsert_rows(
     given = list(rows[0])
     columns = [name for name in given if name not in key] if update is None else list(update)
     for chunk in chunked(rows, max(1, MOST_VALUES // len(given))):
-        statement = dialect.insert(table).values([dict(row) for row in chunk])
+        # A list of rows is compiled anew each time, which takes longer than writing one row does.
+        statement = dialect.insert(table).values([dict(row) for row in chunk] if len(chunk) > 1 else dict(chunk[0]))
         if columns or increment:
             new = {name: statement.excluded[name] for name in columns}
             new |= {name: table.c[name] + 1 for name in increment}

@@ -77,7 +77,7 @@ async def clear_notices(
     subjects: Collection[str] | None = None,
 ) -> None:
     """The cause is gone: clear what stands about these subjects (None: about any). Writes nothing when none stands."""
-    standing = select(col(Notice.id)).where(
+    standing = update(Notice).where(
         col(Notice.merchant_id) == merchant_id,
         col(Notice.connection_id) == connection_id,
         col(Notice.kind) == kind,
@@ -85,9 +85,7 @@ async def clear_notices(
     )
     if subjects is not None:
         standing = standing.where(col(Notice.subject).in_(subjects))
-    ids = (await session.execute(standing)).scalars().all()
-    if ids:
-        await session.execute(update(Notice).where(col(Notice.id).in_(ids)).values(cleared_at=utcnow()))
+    await session.execute(standing.values(cleared_at=utcnow()))
 
 
 async def standing_notices(session: AsyncSession, merchant_id: str | None = None) -> list[Notice]:

@@ -5,7 +5,7 @@ in `hub.payments`.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal
@@ -127,6 +127,7 @@ async def put_order(session: AsyncSession, merchant_id: str, placed: PlacedOrder
     no such thing as a changed sale that was invoiced): the notice `order.edited` asks the merchant.
     """
     checked(placed)
+    placed = _normal(placed)
     digest = content_hash(placed)
     order, created = await _locked(session, merchant_id, placed)
     await clear_notices(session, merchant_id, "", INTAKE, [placed.number])
@@ -185,6 +186,17 @@ def content_hash(placed: PlacedOrder) -> str:
     content = asdict(placed) | {"placed_at": placed.placed_at.timestamp()}
     packed = orjson.dumps(content, default=_plain, option=orjson.OPT_SORT_KEYS).decode()
     return crypto.blind_index(packed, "order.content")[:32]
+
+
+def _normal(placed: PlacedOrder) -> PlacedOrder:
+    """The order with its spellings made one, so that a mask on a document is no edit."""
+    document = fiscal.document(placed.buyer.document) if placed.buyer.document else ""
+    return replace(
+        placed,
+        buyer=replace(placed.buyer, document=document),
+        lines=tuple(replace(line, name=line.name or line.sku) for line in placed.lines),
+        placed_at=placed.placed_at.astimezone(UTC),
+    )
 
 
 def _problems(placed: PlacedOrder) -> list[Problem]:
@@ -270,7 +282,7 @@ async def _fill(session: AsyncSession, order: Order, placed: PlacedOrder) -> Non
     order.payment_method, order.instalments = placed.payment_method, placed.instalments
     if order.notes != placed.notes:
         order.notes = placed.notes
-    order.placed_at = placed.placed_at.astimezone(UTC)
+    order.placed_at = placed.placed_at
     order.updated_at = utcnow()
     await _link_buyer(session, order, placed.buyer)
     await _write_lines(session, order, placed.lines)
@@ -301,13 +313,12 @@ async def _link_buyer(session: AsyncSession, order: Order, buyer: Buyer) -> None
 
 
 async def _by_document(session: AsyncSession, merchant_id: str, buyer: Buyer) -> Customer:
-    document = fiscal.document(buyer.document)
     now = utcnow()
     row = {
         "id": new_id(),
         "merchant_id": merchant_id,
-        "document_index": crypto.blind_index(document, DOCUMENT),
-        "document": document,
+        "document_index": crypto.blind_index(buyer.document, DOCUMENT),
+        "document": buyer.document,
         "name": buyer.name,
         "email": buyer.email,
         "phone": buyer.phone,
@@ -337,7 +348,7 @@ async def _write_lines(session: AsyncSession, order: Order, lines: Sequence[Line
             "merchant_id": order.merchant_id,
             "product_id": known.get(line.sku),
             "sku": line.sku,
-            "name": line.name or line.sku,
+            "name": line.name,
             "quantity": line.quantity,
             "unit_price": line.unit_price,
             "discount": line.discount,

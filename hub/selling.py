@@ -95,32 +95,75 @@ async def store_price(session: AsyncSession, record_id: str) -> Decimal:
     return (found.list_price if found else None) or Decimal(0)
 
 
-async def customer(session: AsyncSession, order: Order) -> OutgoingCustomer:
-    """The buyer of an order, with the delivery address. Raises NotSendableError when the order has none."""
-    found = await session.get(Customer, order.customer_id) if order.customer_id else None
+@dataclass(frozen=True, slots=True)
+class Sale:
+    """An order as it is now, with all that sending it takes: read in one go, as it is read for every one sent."""
+
+    order: Order
+    lines: tuple[OrderItem, ...]
+    buyer: Customer | None
+    delivery: OutgoingAddress
+    bound: Mapping[tuple[str, str], Bound]
+    """By (kind, our id): where the order, its customer and its products are over there, those that are."""
+
+    def ref(self, kind: str, record_id: str) -> str:
+        """Their id of a record of ours; empty where it is not bound."""
+        known = self.bound.get((kind, record_id))
+        return known.external_id if known else ""
+
+
+async def sale(session: AsyncSession, connection_id: str, order_id: str) -> Sale | None:
+    """Read an order for one connection; None when there is none of that id."""
+    rows = await session.execute(
+        select(Order, Customer, Address)
+        .outerjoin(Customer, col(Customer.id) == col(Order.customer_id))
+        .outerjoin(Address, (col(Address.order_id) == col(Order.id)) & (col(Address.role) == "delivery"))
+        .where(col(Order.id) == order_id)
+    )
+    found = rows.one_or_none()
     if found is None:
-        raise NotSendableError("order.not_sent", [Problem("customer", "missing", "")], number=order.number)
+        return None
+    order, buyer, address = found
+    lines = await session.execute(
+        select(OrderItem).where(col(OrderItem.order_id) == order_id).order_by(col(OrderItem.position))
+    )
+    items = tuple(lines.scalars())
+    records = {order_id, order.customer_id, *(line.product_id for line in items)} - {None}
+    bindings = await session.execute(
+        select(col(Binding.kind), col(Binding.record_id), col(Binding.external_id), col(Binding.sent_hash)).where(
+            col(Binding.connection_id) == connection_id,
+            col(Binding.kind).in_(("order", "customer", "product")),
+            col(Binding.record_id).in_(records),
+        )
+    )
+    bound = {(kind, record_id): Bound(external_id, sent) for kind, record_id, external_id, sent in bindings}
+    return Sale(order, items, buyer, _address(address), bound)
+
+
+def customer(sale: Sale) -> OutgoingCustomer:
+    """The buyer of an order, with the delivery address. Raises NotSendableError when the order has none."""
+    found = sale.buyer
+    if found is None:
+        raise NotSendableError("order.not_sent", [Problem("customer", "missing", "")], number=sale.order.number)
     return OutgoingCustomer(
         record_id=found.id,
         name=found.name,
         document=found.document,
         email=found.email,
         phone=found.phone,
-        address=await _address(session, order.id),
+        address=sale.delivery,
     )
 
 
-async def order(
-    session: AsyncSession, found: Order, customer_ref: str, bound_items: Mapping[str, str]
-) -> OutgoingOrder:
-    """The order with every total proved to the centavo. `bound_items` are their ids of our products.
+def order(sale: Sale) -> OutgoingOrder:
+    """The order with every total proved to the centavo; what is not bound yet has no id in it.
 
     Raises NotSendableError with both totals when they differ: an ERP that is sent items, discount and freight computes
     a total of its own, and a sale of another value than was paid is found by an accountant months later.
     """
-    lines = await items(session, found.id)
-    goods = sum((money.money((line.quantity or 0) * (line.unit_price or 0)) for line in lines), Decimal(0))
-    discount = (found.discount or Decimal(0)) + sum((line.discount or Decimal(0) for line in lines), Decimal(0))
+    found = sale.order
+    goods = sum((money.money((line.quantity or 0) * (line.unit_price or 0)) for line in sale.lines), Decimal(0))
+    discount = (found.discount or Decimal(0)) + sum((line.discount or Decimal(0) for line in sale.lines), Decimal(0))
     computed = goods - discount + (found.freight or Decimal(0))
     if computed != found.total:
         received = f"{money.brl(computed)} ≠ {money.brl(found.total or 0)}"
@@ -133,16 +176,16 @@ async def order(
         record_id=found.id,
         number=found.number,
         marker=marker(found),
-        customer_ref=customer_ref,
+        customer_ref=sale.ref("customer", found.customer_id or ""),
         items=tuple(
             OutgoingItem(
-                bound_items[line.product_id or ""],
+                sale.ref("product", line.product_id or ""),
                 line.sku,
                 line.name,
                 line.quantity or Decimal(0),
                 line.unit_price or Decimal(0),
             )
-            for line in lines
+            for line in sale.lines
         ),
         discount=discount,
         freight=found.freight or Decimal(0),
@@ -154,21 +197,13 @@ async def order(
         ),
         placed_on=placed_on,
         notes=found.notes,
-        delivery=await _address(session, found.id),
+        delivery=sale.delivery,
     )
 
 
 def marker(found: Order) -> str:
     """The text in a sale's notes by which an order of ours is known again over there."""
     return f"Pedido {found.number} · esteira {found.id}"
-
-
-async def items(session: AsyncSession, order_id: str) -> list[OrderItem]:
-    """The lines of an order, in their order."""
-    rows = await session.execute(
-        select(OrderItem).where(col(OrderItem.order_id) == order_id).order_by(col(OrderItem.position))
-    )
-    return list(rows.scalars())
 
 
 async def bound(session: AsyncSession, connection_id: str, kind: str, record_ids: Sequence[str]) -> dict[str, Bound]:
@@ -214,8 +249,7 @@ async def change_policy(session: AsyncSession, connection: Connection, policy: P
     return await outbox.enqueue(session, connection.merchant_id, moved, [target])
 
 
-async def _address(session: AsyncSession, order_id: str) -> OutgoingAddress:
-    found = await session.get(Address, (order_id, "delivery"))
+def _address(found: Address | None) -> OutgoingAddress:
     if found is None:
         return OutgoingAddress()
     known = {name: str(value) for name, value in found.details.items() if name in OutgoingAddress.__slots__}

@@ -110,14 +110,27 @@ async def set_price(session: AsyncSession, merchant_id: str, sku: str, prices: M
     Raises UnknownProductError.
     """
     offer = await offer_of(session, await find(session, merchant_id, sku))
-    record = replace(offer.record, **prices)  # type: ignore[arg-type]
-    return await put_product(session, merchant_id, Offer(record, told=frozenset({"price"})))
+    return await put_product(session, merchant_id, amended(offer, prices))
 
 
 async def set_stock(session: AsyncSession, merchant_id: str, sku: str, quantity: Decimal) -> Kept:
     """Set what the store has of a product. Raises UnknownProductError."""
     offer = await offer_of(session, await find(session, merchant_id, sku))
-    return await put_product(session, merchant_id, Offer(offer.record, told=frozenset(), stock=quantity))
+    return await put_product(session, merchant_id, amended(offer, {}, quantity))
+
+
+def amended(standing: Offer, given: Mapping[str, Any], stock: Decimal | None = None) -> Offer:
+    """The product with these fields of its record changed; only the groups are looked at in which one differs.
+
+    So a price told for an ERP's product does not touch its data, of which the ERP may know more than we tell (a kit's
+    parts), nor does a whole row of a spreadsheet in which nothing was changed.
+    """
+    fields: dict[str, Any] = {name: tuple(value) if name == "pictures" else value for name, value in given.items()}
+    told = {_GROUP_OF.get(name, "data") for name, value in fields.items() if getattr(standing.record, name) != value}
+    return Offer(replace(standing.record, **fields), told=frozenset(told), stock=stock)
+
+
+_GROUP_OF = {"pictures": "pictures", **dict.fromkeys(("list_price", "promotional_price", "cost_price"), "price")}
 
 
 async def deactivate(session: AsyncSession, merchant_id: str, sku: str) -> Product:

@@ -1,15 +1,13 @@
 """Paid orders, from the store into an ERP: each exactly once, whoever runs it and however often."""
 
-import asyncio
-from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 
 from hub import outbox, selling
 from hub.changes import Change
 from hub.notices import Draft, raise_notices
-from hub.records import OutgoingOrder, Problem
-from hub.selling import NotSendableError
-from hub.tables import Order
+from hub.orders import EDIT
+from hub.records import OutgoingCustomer, OutgoingOrder, Problem
+from hub.selling import NotSendableError, Sale
 from providers.contract import Attempt, OrderSink
 from tasks import push, sending
 from tasks.sending import Job
@@ -37,85 +35,93 @@ async def send(work: Work, jobs: Sequence[Job]) -> None:
         for job in jobs:
             await _show(work, job)
         return
-    # Two orders of one new customer in a batch must make one customer; two new orders of one new product, one product.
-    turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-
-    async def send_order(work: Work, job: Job) -> str:
-        return await _send_order(work, job, turns)
-
-    await sending.send_all(work, jobs, send_order, KIND)
+    await sending.send_all(work, jobs, _send_order, KIND)
 
 
-async def _send_order(work: Work, job: Job, turns: defaultdict[str, asyncio.Lock]) -> str:
-    async with work.db.read() as session:
-        order = await session.get(Order, job.record_id)
-        known = (await selling.bound(session, work.connection.id, KIND, [job.record_id])).get(job.record_id)
-    if order is None:
-        raise NotSendableError("order.not_sent", [Problem("order", "unknown", job.record_id)])
-    dead = order.state in ("cancelled", "refunded")
+async def _send_order(work: Work, job: Job) -> str:
+    sale = await _read(work, job.record_id)
+    known = sale.bound.get((KIND, job.record_id))
+    if known is not None and _is_dead(sale):
+        return await _take_back(work, job, sale, known.external_id)
     if known is not None:
-        return await (_take_back(work, job, order, known.external_id) if dead else _nothing_to_do(work, job))
+        return await _nothing_to_do(work, job, sale)
     if job.attempt.get("order"):
         # Dead or not: what an earlier attempt left over there must be known before anything is decided.
-        outgoing = await _outgoing(work, order, turns)
+        sale, outgoing = await _outgoing(work, sale)
         found = await _look(work, job, outgoing)
+        if found is not None and _is_dead(sale):
+            await _bind(work, job, found, _content(job, sale), ends=False)
+            return await _take_back(work, job, sale, found)
         if found is not None:
-            await _bind(work, job, outgoing, found)
-            return await _take_back(work, job, order, found) if dead else "created"
-    if dead or order.payment_state != "paid":
-        return await _nothing_to_do(work, job)
-    return await _create(work, job, await _outgoing(work, order, turns))
+            await _bind(work, job, found, _content(job, sale))
+            return "created"
+    if not _is_due(sale):
+        return await _nothing_to_do(work, job, sale)
+    sale, outgoing = await _outgoing(work, sale)
+    if not _is_due(sale):  # cancelled while its customer was being made
+        return await _nothing_to_do(work, job, sale)
+    return await _create(work, job, sale, outgoing)
 
 
-async def _create(work: Work, job: Job, outgoing: OutgoingOrder) -> str:
+async def _create(work: Work, job: Job, sale: Sale, outgoing: OutgoingOrder) -> str:
     """Write down what the create will use, create, bind: a death or a lost answer in between can be looked into."""
     sink: OrderSink = work.provider
     attempt = _attempt(job) or await sink.prepare_order(outgoing)
-    await sending.note(work, job, {"order": True, **attempt.values})
+    await sending.note(work, job, {"order": True, "content": sale.order.content_hash, **attempt.values})
     external_id = await sink.create_order(outgoing, attempt)
-    await _bind(work, job, outgoing, external_id)
+    await _bind(work, job, external_id, sale.order.content_hash)
     return "created"
 
 
-async def _outgoing(work: Work, order: Order, turns: defaultdict[str, asyncio.Lock]) -> OutgoingOrder:
-    """The order as it is to stand over there, its customer and its items there already."""
+async def _read(work: Work, order_id: str) -> Sale:
     async with work.db.read() as session:
-        lines = await selling.items(session, order.id)
-        # Proved before anybody is created for an order that cannot be sent.
-        await selling.order(session, order, "", defaultdict(str))
-    unknown = [line.sku or line.name for line in lines if line.product_id is None]
-    if unknown:
-        problems = [Problem("item", "unknown", sku) for sku in unknown]
-        raise NotSendableError("order.not_sent", problems, number=order.number)
-    customer = await _customer(work, order, turns)
-
-    async def item(product_id: str) -> tuple[str, str]:
-        async with turns[product_id]:
-            try:
-                return product_id, await push.ensure(work, product_id)
-            except NotSendableError as refused:
-                raise NotSendableError("order.not_sent", refused.problems, number=order.number) from refused
-
-    refs = dict(await all_of([item(product_id) for product_id in {line.product_id or "" for line in lines}]))
-    async with work.db.read() as session:
-        return await selling.order(session, order, customer, refs)
+        found = await selling.sale(session, work.connection.id, order_id)
+    if found is None:
+        raise NotSendableError("order.not_sent", [Problem("order", "unknown", order_id)])
+    return found
 
 
-async def _customer(work: Work, order: Order, turns: defaultdict[str, asyncio.Lock]) -> str:
-    """Their id of the buyer: bound, found by document, or created once."""
+async def _outgoing(work: Work, sale: Sale) -> tuple[Sale, OutgoingOrder]:
+    """The order as it is to stand over there, its customer and its items there already.
+
+    Making those takes calls, in which the order may have changed: it is read again after them.
+    """
+    while True:
+        outgoing = selling.order(sale)  # proved before anybody is created for an order that cannot be sent
+        unknown = [line.sku or line.name for line in sale.lines if line.product_id is None]
+        if unknown:
+            problems = [Problem("item", "unknown", sku) for sku in unknown]
+            raise NotSendableError("order.not_sent", problems, number=sale.order.number)
+        missing = sorted(
+            {line.product_id or "" for line in sale.lines if not sale.ref("product", line.product_id or "")}
+        )
+        if outgoing.customer_ref and not missing:
+            return sale, outgoing
+        if not outgoing.customer_ref:
+            await _make_customer(work, selling.customer(sale))
+        await all_of([_make_product(work, product_id, sale.order.number) for product_id in missing])
+        sale = await _read(work, sale.order.id)
+
+
+async def _make_customer(work: Work, wanted: OutgoingCustomer) -> None:
+    """The buyer, found over there by document or created, once."""
     sink: OrderSink = work.provider
-    async with work.db.read() as session:
-        wanted = await selling.customer(session, order)
-    async with turns[wanted.record_id]:
+    async with work.turns[wanted.record_id]:
         async with work.db.read() as session:
-            known = await selling.bound(session, work.connection.id, "customer", [wanted.record_id])
-        if wanted.record_id in known:
-            return known[wanted.record_id].external_id
+            if await selling.bound(session, work.connection.id, "customer", [wanted.record_id]):
+                return
         there = await sink.find_customers(wanted)
         external_id = there[0].external_id if there else await sink.create_customer(wanted)
         async with work.commit() as session:
             await sending.bind(session, work, "customer", wanted.record_id, external_id, "")
-        return external_id
+
+
+async def _make_product(work: Work, product_id: str, number: str) -> None:
+    async with work.turns[product_id]:
+        try:
+            await push.ensure(work, product_id)
+        except NotSendableError as refused:
+            raise NotSendableError("order.not_sent", refused.problems, number=number) from refused
 
 
 async def _look(work: Work, job: Job, outgoing: OutgoingOrder) -> str | None:
@@ -125,13 +131,15 @@ async def _look(work: Work, job: Job, outgoing: OutgoingOrder) -> str | None:
     return found.external_id if found else None
 
 
-async def _take_back(work: Work, job: Job, order: Order, external_id: str) -> str:
+async def _take_back(work: Work, job: Job, sale: Sale, external_id: str) -> str:
     """A sale that is over there was cancelled or refunded here: told as far as the ERP's API goes, asked of the
     merchant where it does not."""
     sink: OrderSink = work.provider
-    turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-    outgoing = await _outgoing(work, order, turns)
-    told = order.state == "cancelled" and await sink.cancel_order(external_id, outgoing)
+    order = sale.order
+    told = False
+    if order.state == "cancelled":
+        sale, outgoing = await _outgoing(work, sale)
+        told = await sink.cancel_order(external_id, outgoing)
     async with work.commit() as session:
         await sending.settle(session, work, job, state="sent")
         if told:
@@ -148,40 +156,60 @@ async def _take_back(work: Work, job: Job, order: Order, external_id: str) -> st
     return "sent"
 
 
-async def _nothing_to_do(work: Work, job: Job) -> str:
+async def _nothing_to_do(work: Work, job: Job, sale: Sale) -> str:
+    """Not to be sent, or over there already; where that is another version of it, edited while it was being sent, the
+    merchant is told as of any other edit."""
+    known = sale.bound.get((KIND, sale.order.id))
     async with work.commit() as session:
         await sending.settle(session, work, job, state="skipped")
+        if known is not None and known.sent_hash != sale.order.content_hash:
+            params = {"number": sale.order.number}
+            draft = Draft("order.edited", work.connection.id, EDIT, sale.order.id, params)
+            await raise_notices(session, work.connection.merchant_id, [draft])
     return "skipped"
 
 
-async def _bind(work: Work, job: Job, outgoing: OutgoingOrder, external_id: str) -> None:
-    async with work.db.read() as session:
-        order = await session.get(Order, outgoing.record_id)
+async def _bind(work: Work, job: Job, external_id: str, content: str, *, ends: bool = True) -> None:
+    """`content` is the hash of the order as it was sent: one edited meanwhile must not pass for the one over there.
+
+    Settling gives the claim away, so it does not end what has something to be told still.
+    """
     async with work.commit() as session:
-        await sending.bind(session, work, KIND, job.record_id, external_id, order.content_hash if order else "")
-        await sending.settle(session, work, job, state="sent")
-        await sending.cured(session, work, KIND, job.record_id)
+        await sending.bind(session, work, KIND, job.record_id, external_id, content)
+        if ends:
+            await sending.settle(session, work, job, state="sent")
+            await sending.cured(session, work, KIND, job.record_id)
+
+
+def _content(job: Job, sale: Sale) -> str:
+    """The hash of what an earlier attempt sent."""
+    return str(job.attempt.get("content") or sale.order.content_hash)
+
+
+def _is_dead(sale: Sale) -> bool:
+    return sale.order.state in ("cancelled", "refunded")
+
+
+def _is_due(sale: Sale) -> bool:
+    return not _is_dead(sale) and sale.order.payment_state == "paid"
 
 
 def _attempt(job: Job) -> Attempt | None:
-    values = {key: value for key, value in job.attempt.items() if key != "order"}
+    values = {key: value for key, value in job.attempt.items() if key not in ("order", "content")}
     return Attempt(values) if job.attempt.get("order") else None
 
 
 async def _show(work: Work, job: Job) -> None:
-    async with work.db.read() as session:
-        order = await session.get(Order, job.record_id)
-        known = await selling.bound(session, work.connection.id, KIND, [job.record_id])
-        if order is None:
-            return
-        try:
-            outgoing = await selling.order(session, order, "", defaultdict(str))
-        except NotSendableError as refused:
-            fields = tuple(f"{problem.field}: {problem.received}" for problem in refused.problems)
-            work.changes.append(Change("refuse", "", "", order.number, fields))
-            work.tally.failed += 1
-            return
-    if known or order.payment_state != "paid":
+    sale = await _read(work, job.record_id)
+    order = sale.order
+    try:
+        outgoing = selling.order(sale)
+    except NotSendableError as refused:
+        fields = tuple(f"{problem.field}: {problem.received}" for problem in refused.problems)
+        work.changes.append(Change("refuse", "", "", order.number, fields))
+        work.tally.failed += 1
+        return
+    if (KIND, order.id) in sale.bound or order.payment_state != "paid":
         work.tally.unchanged += 1
         return
     told = (f"total: {outgoing.total}", f"items: {len(outgoing.items)}", f"instalments: {len(outgoing.instalments)}")

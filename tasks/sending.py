@@ -1,5 +1,6 @@
 """Send what waits in the outbox: claim a batch, send each entry, and settle it with its binding and its notice."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -42,7 +43,7 @@ NotSendableError."""
 
 
 async def claimed(work: Work, kinds: Sequence[str]) -> AsyncIterator[list[Job]]:
-    """Batches of due records. Each batch must be settled before the next is asked for."""
+    """Batches of due records, each claimed when it is asked for."""
     seen: set[str] = set()
     while True:
         async with work.commit() as session:
@@ -62,6 +63,30 @@ async def claimed(work: Work, kinds: Sequence[str]) -> AsyncIterator[list[Job]]:
         waited = max((time.time() - entry.queued_at.timestamp() for entry in entries), default=0.0)
         work.tally.extra["longest_wait_s"] = round(max(waited, work.tally.extra.get("longest_wait_s", 0.0)), 1)
         yield fresh
+
+
+async def overlapped(batches: AsyncIterator[list[Job]], send: Callable[[list[Job]], Awaitable[None]]) -> None:
+    """Send batch after batch, two at a time: the next one fills the turns that the last calls of this one leave.
+
+    A batch that is not full was all that waited. It is sent to its end before more is asked for, so that what comes
+    in meanwhile goes out in this run too.
+    """
+    running: set[asyncio.Future[None]] = set()
+    try:
+        async for jobs in batches:
+            running.add(asyncio.ensure_future(send(jobs)))
+            is_full = sum(len(job.entries) for job in jobs) >= BATCH
+            if is_full and len(running) == 1:
+                continue
+            until = asyncio.FIRST_COMPLETED if is_full else asyncio.FIRST_EXCEPTION
+            ended, running = await asyncio.wait(running, return_when=until)
+            for batch in ended:
+                batch.result()
+        await asyncio.gather(*running)
+    finally:
+        for batch in running:
+            batch.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
 
 
 async def send_all(work: Work, jobs: Sequence[Job], send: Send, kind: str) -> None:
@@ -114,6 +139,11 @@ async def settle(
 
 
 async def _send_one(work: Work, job: Job, send: Send, kind: str) -> None:
+    async with work.under_way:
+        await _send_and_settle(work, job, send, kind)
+
+
+async def _send_and_settle(work: Work, job: Job, send: Send, kind: str) -> None:
     try:
         ended = await send(work, job)
     except NotSendableError as refused:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -29,6 +30,9 @@ T = TypeVar("T")
 LARGEST_BATCH = 100
 """Records a commit; fewer where the account allows fewer calls a minute, so that a death costs a minute's calls."""
 TELL_EVERY_S = 15.0
+UNDER_WAY = 30
+"""Records of one run being sent at the same time: more only read what will have changed by their turn, and leave more
+to be looked into should the process die."""
 _LOG = logging.getLogger("esteira.run")
 LogLike = logging.Logger | logging.LoggerAdapter[Any]
 
@@ -61,6 +65,9 @@ class Work:
         self.changes: list[Change] = []
         self.batch_size = LARGEST_BATCH
         self.log = run_logger()
+        self.under_way = asyncio.Semaphore(UNDER_WAY)
+        self.turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        """By our id: two orders of one new customer must make one customer over there."""
 
     async def position(self, stream: str) -> dict[str, Any]:
         """Where the stream's cursor stands."""

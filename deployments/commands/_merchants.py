@@ -18,8 +18,8 @@ async def find(db: Database, name: str) -> str:
         ids = sorted((await session.execute(select(col(Merchant.id)))).scalars())
     there = ", ".join(ids) if ids else "none yet"
     raise Fault(
-        f"--merchant received {name!r}; there are: {there}. A new one is made by: esteira token new --merchant NAME, or "
-        "esteira connect"
+        f"--merchant received {name!r}; there are: {there}. A new one is made by: esteira token new --merchant NAME, "
+        "or esteira connect"
     )
 
 

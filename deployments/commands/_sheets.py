@@ -7,6 +7,7 @@ comma or point. What cannot be told apart is refused, never guessed: "1.234" is 
 import contextlib
 import csv
 import importlib.util
+import io
 import os
 import re
 import tempfile
@@ -155,7 +156,7 @@ def _read_csv(path: Path, known: set[str]) -> Sheet:
         text = raw.decode("cp1252", "replace")  # what an older Excel calls "CSV"
     heads = {mark: next(csv.reader([text.split("\n", 1)[0].rstrip("\r")], delimiter=mark), []) for mark in DELIMITERS}
     delimiter = max(DELIMITERS, key=lambda mark: sum(column_name(head) in known for head in heads[mark]))
-    lines = csv.reader(text.splitlines(keepends=True), delimiter=delimiter)
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     columns: tuple[str, ...] = ()
     rows, broken, line = [], [], 1
     try:

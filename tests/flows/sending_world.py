@@ -11,19 +11,18 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from hub import connections, money, outbox, payments, selection, selling
-from hub.clock import utcnow
 from hub.notices import standing_notices
 from hub.policy import Policy
 from hub.tables import Binding, Notice, Order, OrderItem, OutboxEntry, Price, Product, Selection
 from tasks.paths import PathFailed
-from tasks.work import all_of
+from tasks.work import Summary, all_of
 from tests.flows.clockwork import Clock
 from tests.flows.erp import ACCOUNT, MERCHANT, Erp
 
-SKUS = ("CAN-1", "CAN-2", "BUL-1")
+SKUS = ("CAN-1", "CAN-2")
 PRICES = ("25.00", "30.05", "0.01", None)
 RATES = ("10.00", "-50.00", "12.34")
-DOCUMENTS = ("52998224725", "", "11144477735")
+DOCUMENTS = ("52998224725", "")
 CREATES = ("POST /v1/produtos", "POST /v1/pessoas", "POST /v1/venda")
 FAULTS = ("answer_lost", "error_500", "reset", "cut_json")
 WAITS = ("pending", "claimed", "unknown")
@@ -47,17 +46,17 @@ class World:
     # What the merchant does. Each of these is one short transaction, so it can also happen in the middle of a run.
 
     async def offer(self, which: int, price: int) -> None:
-        await self.erp.offer(SKUS[which % 3], PRICES[price % 4])
+        await self.erp.offer(SKUS[which % 2], PRICES[price % 4])
 
     async def select(self, which: int, _: int) -> None:
         with suppress(selection.UnknownSkuError):
-            await self.erp.select(SKUS[which % 3])
+            await self.erp.select(SKUS[which % 2])
 
     async def unselect(self, which: int, _: int) -> None:
         with suppress(selection.UnknownSkuError):
             async with self.erp.db.write() as session:
                 connection = await connections.find(session, self.erp.id)
-                await selection.unselect_products(session, connection, [SKUS[which % 3]])
+                await selection.unselect_products(session, connection, [SKUS[which % 2]])
 
     async def rate(self, which: int, _: int) -> None:
         async with self.erp.db.write() as session:
@@ -67,15 +66,14 @@ class World:
 
     async def order(self, which: int, what: int) -> None:
         """A new order, or another version of one that was handed in before."""
-        lines = [(sku, str(1 + what % 3), "25.00") for place, sku in enumerate(SKUS) if (what + 1) >> place & 1]
-        await self.erp.order(
-            f"{which % 4}", lines or [(SKUS[0], "1", "9.90")], pay=False, document=DOCUMENTS[which % 3]
-        )
+        skus = [SKUS[:1], SKUS[1:], SKUS][what % 3]
+        lines = [(sku, str(1 + what // 6), "25.00") for sku in skus]
+        await self.erp.order(f"{which % 2}", lines, pay=False, document=DOCUMENTS[what % 2])
 
     async def pay(self, which: int, part: int) -> None:
         with suppress(payments.UnknownOrderError):
             async with self.erp.db.write() as session:
-                order = await payments.find(session, MERCHANT, f"{which % 4}")
+                order = await payments.find(session, MERCHANT, f"{which % 2}")
                 self.events += 1
                 amount = order.total if part else Decimal("1.00")
                 await payments.pay(session, MERCHANT, order.number, f"p{self.events}", amount or Decimal(1))
@@ -83,12 +81,12 @@ class World:
     async def cancel(self, which: int, _: int) -> None:
         with suppress(payments.UnknownOrderError):
             async with self.erp.db.write() as session:
-                await payments.cancel(session, MERCHANT, f"{which % 4}")
+                await payments.cancel(session, MERCHANT, f"{which % 2}")
 
     async def refund(self, which: int, _: int) -> None:
         with suppress(payments.UnknownOrderError):
             async with self.erp.db.write() as session:
-                await payments.refund(session, MERCHANT, f"{which % 4}")
+                await payments.refund(session, MERCHANT, f"{which % 2}")
 
     async def retry(self, _: int, __: int) -> None:
         """“Corrigir e reenviar”."""
@@ -109,12 +107,10 @@ class World:
     # The runs.
 
     async def push(self, _: int, __: int) -> None:
-        with suppress(PathFailed):
-            await self.erp.push()
+        await _ended(self.erp.push())
 
     async def export(self, _: int, __: int) -> None:
-        with suppress(PathFailed):
-            await self.erp.export()
+        await _ended(self.erp.export())
 
     async def both(self, _: int, __: int) -> None:
         await all_of([self.push(0, 0), self.export(0, 0)])
@@ -196,7 +192,7 @@ class World:
         for order in seen.orders.values():
             await self._check_order(seen, order, sales.get(order.id))
         guests = [person for person in self.erp.people() if not person.get("documento")]
-        assert len(guests) <= len([order for order in seen.orders.values() if order.number == "1"])
+        assert len(guests) <= len(seen.orders), "a guest is there twice"
 
     async def _check_order(self, seen: "Seen", order: Order, sale: dict[str, Any] | None) -> None:
         lines = seen.lines[order.id]
@@ -264,6 +260,14 @@ class Seen:
     told: dict[tuple[str, str], str]
 
 
+async def _ended(run: Awaitable[Summary]) -> None:
+    """A run may stop at what the vendor did; what breaks it is a bug."""
+    try:
+        await run
+    except PathFailed as failed:
+        assert failed.summaries, failed
+
+
 def mark_of(sale: dict[str, Any]) -> str:
     """Our id of the order that a sale is marked with."""
     first: str = sale["observacoes"].splitlines()[0]
@@ -298,4 +302,3 @@ def empty(world_sandbox: Any, lag_s: float) -> None:
     world_sandbox.ask("POST", "/reset")
     world_sandbox.ask("POST", "/settings", contaazul_search_lag_s=lag_s, contaazul_auto_invoice=False)
     world_sandbox.ask("POST", ACCOUNT, per_second=None, per_minute=None)
-    assert utcnow

@@ -148,6 +148,8 @@ class TestIntake:
     async def test_the_same_amounts_written_otherwise_are_the_same_order(self, db: Database, shop: None) -> None:
         await put(db, placed())
         assert (await put(db, placed(total=D("90.0"), freight=D(20)))).outcome == "unchanged"
+        unmasked = replace(placed().buyer, document="52998224725")
+        assert (await put(db, placed(buyer=unmasked))).outcome == "unchanged"
 
     async def test_two_merchants_may_have_the_same_number_and_the_same_buyer(self, db: Database, shop: None) -> None:
         await connect(db, "loja-lua-erp", merchant="loja-lua")

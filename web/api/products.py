@@ -1,7 +1,6 @@
 """`/products`: the store's catalogue, by SKU."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -178,17 +177,12 @@ async def _changed(db: Database, who: Caller, sku: str, patch: ProductPatch) -> 
     if empty := sorted(name for name in named - {"price", *_MAY_BE_NULL} if getattr(patch, name) is None):
         errors = [{"pointer": f"#/{name}", "detail": "null is no value for it; leave it out"} for name in empty]
         raise ProblemError(422, "invalid", "The request does not fit", "See `errors`.", errors=errors)
-    fields: dict[str, Any] = {name: getattr(patch, name) for name in named - {"price", "stock", "pictures"}}
-    groups = {"data"} if fields else set()
-    if "pictures" in named:
-        fields["pictures"] = tuple(patch.pictures or ())
-        groups.add("pictures")
+    given: dict[str, Any] = {name: getattr(patch, name) for name in named - {"price", "stock"}}
     if patch.price is not None:
-        fields |= patch.price.model_dump(exclude_unset=True)
-        groups.add("price")
+        given |= patch.price.model_dump(exclude_unset=True)
     async with db.write() as session:
         standing = await store.offer_of(session, await store.find(session, who.merchant_id, sku))
-        wanted = Offer(replace(standing.record, **fields), told=frozenset(groups), stock=patch.stock)
+        wanted = store.amended(standing, given, patch.stock)
         _or_raise(await store.put_product(session, who.merchant_id, wanted))
         return await _one(session, who, sku)
 
