@@ -1,11 +1,12 @@
 """The outbox: "this record must reach that connection"."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import case, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -13,7 +14,7 @@ from hub.clock import utcnow
 from hub.db import upsert_rows
 from hub.ids import new_id
 from hub.policy import Policy
-from hub.tables import Connection, OutboxEntry, Selection
+from hub.tables import Connection, Lease, OutboxEntry, Selection
 from hub.tables.tenancy import ConnectionState
 
 KIND_OF_GROUP = {"data": "product", "pictures": "product", "price": "price", "stock": "stock", "order": "order"}
@@ -71,20 +72,11 @@ async def enqueue(
             pairs = {(record, kind) for record, kind in pairs if record in selected or kind not in CHOSEN_KINDS}
         for record, kind in sorted(pairs):
             rows[target.connection_id, kind, record] = {
-                "id": new_id(),
+                **_blank(now),
                 "merchant_id": merchant_id,
                 "connection_id": target.connection_id,
                 "kind": kind,
                 "record_id": record,
-                "state": "pending",
-                "version": 1,
-                "attempts": 0,
-                "not_before": None,
-                "claimed_by": "",
-                "reason": "",
-                "attempt": {},
-                "queued_at": now,
-                "updated_at": now,
             }
     table = OutboxEntry.__table__  # type: ignore[attr-defined]
     key = ["connection_id", "kind", "record_id"]
@@ -132,6 +124,8 @@ class Entry:
     attempts: int
     attempt: dict[str, Any]
     queued_at: datetime
+    state: str
+    """What it was before it was claimed."""
 
 
 async def claim(
@@ -139,36 +133,115 @@ async def claim(
 ) -> list[Entry]:
     """Claim due entries for `holder`, oldest first: pending ones, and unknown ones whose wait is over.
 
-    Every due entry of a claimed record comes along, so that a record is sent once and not once a kind. Call it under
-    the path's lease: what another holder has claimed was then left by a sender that died. If that one may have been in
-    the middle of a create (`attempt`), the entry waits `lag_s` first, until a search would show what it made.
+    Every due or failed entry of a claimed record comes along, so that a record is sent once and not once a kind. A
+    record with a create that nobody saw the end of is left alone as a whole until a search would show what it made:
+    its other entries would create it a second time.
+
+    Call it under the path's lease. What is claimed by a holder without a living lease was left by a sender that died;
+    if that one may have been in the middle of a create (`attempt`), the record waits `lag_s` first.
     """
     now = utcnow()
     here = (col(OutboxEntry.connection_id) == connection.id, col(OutboxEntry.kind).in_(kinds))
-    left = await session.execute(
-        select(OutboxEntry).where(*here, col(OutboxEntry.state) == "claimed", col(OutboxEntry.claimed_by) != holder)
+    await _free_the_dead(session, here, col(OutboxEntry.claimed_by) != holder, lag_s)
+    busy = select(col(OutboxEntry.record_id)).where(
+        *here,
+        or_(
+            col(OutboxEntry.state) == "claimed",
+            and_(col(OutboxEntry.state) == "unknown", col(OutboxEntry.not_before) > now),
+        ),
     )
-    for entry in left.scalars():
-        entry.state = "unknown" if entry.attempt else "pending"
-        entry.not_before = now + timedelta(seconds=lag_s) if entry.attempt and lag_s else None
-        entry.claimed_by = ""
-    await session.flush()
     due = (
         *here,
         col(OutboxEntry.state).in_(["pending", "unknown"]),
         or_(col(OutboxEntry.not_before).is_(None), col(OutboxEntry.not_before) <= now),
+        col(OutboxEntry.record_id).not_in(busy),
     )
     oldest = select(OutboxEntry).where(*due).order_by(col(OutboxEntry.queued_at), col(OutboxEntry.id)).limit(limit)
     found = list((await session.execute(oldest)).scalars())
     siblings = await session.execute(
-        select(OutboxEntry).where(*due, col(OutboxEntry.record_id).in_({entry.record_id for entry in found}))
+        select(OutboxEntry).where(
+            *here,
+            col(OutboxEntry.state).in_(["pending", "unknown", "failed"]),
+            col(OutboxEntry.record_id).in_({entry.record_id for entry in found}),
+        )
     )
-    claimed = {entry.id: entry for entry in (*found, *siblings.scalars())}
-    for entry in claimed.values():
-        entry.state, entry.claimed_by, entry.updated_at = "claimed", holder, now
-    return [
-        Entry(e.id, e.kind, e.record_id, e.version, e.attempts, dict(e.attempt), e.queued_at) for e in claimed.values()
-    ]
+    entries = {entry.id: entry for entry in (*found, *siblings.scalars())}
+    return [_claimed(entry, holder) for entry in entries.values()]
+
+
+async def claim_record(
+    session: AsyncSession, connection: Connection, kinds: Sequence[str], record_id: str, holder: str, *, lag_s: float
+) -> list[Entry]:
+    """Claim one record out of its turn, because another one needs it over there: an order its buyer and its items.
+
+    An entry of the first kind is made where there is none, so that whoever creates the record, in whatever run, writes
+    it down at the same place. None come back while somebody else is at it, or while a create that nobody saw the end of
+    would not show in a search yet. Two tasks of one holder must not ask for the same record at once.
+    """
+    now = utcnow()
+    table = OutboxEntry.__table__  # type: ignore[attr-defined]
+    row = {**_blank(now), "merchant_id": connection.merchant_id, "connection_id": connection.id, "state": "skipped"}
+    key = ["connection_id", "kind", "record_id"]
+    await upsert_rows(session, table, [{**row, "kind": kinds[0], "record_id": record_id}], key=key, update=[])
+    here = (
+        col(OutboxEntry.connection_id) == connection.id,
+        col(OutboxEntry.kind).in_(kinds),
+        col(OutboxEntry.record_id) == record_id,
+    )
+    await _free_the_dead(session, here, true(), lag_s, own=holder)
+    entries = list((await session.execute(select(OutboxEntry).where(*here).with_for_update())).scalars())
+    for entry in entries:
+        lags = entry.state == "unknown" and entry.not_before is not None and entry.not_before > now
+        if entry.state == "claimed" or lags:
+            return []
+    return [_claimed(entry, holder) for entry in entries]
+
+
+async def _free_the_dead(
+    session: AsyncSession, here: Sequence[ColumnElement[bool]], whose: ColumnElement[bool], lag_s: float, own: str = ""
+) -> None:
+    """Entries claimed by a holder without a living lease; and by `own`, whose task for it was then cancelled."""
+    living = select(col(Lease.holder)).where(col(Lease.until) > time.time(), col(Lease.holder) != own)
+    left = await session.execute(
+        select(OutboxEntry).where(
+            *here, whose, col(OutboxEntry.state) == "claimed", col(OutboxEntry.claimed_by).not_in(living)
+        )
+    )
+    for entry in left.scalars():
+        entry.state = "unknown" if entry.attempt else "pending"
+        entry.not_before = utcnow() + timedelta(seconds=lag_s) if entry.attempt and lag_s else None
+        entry.claimed_by = ""
+    await session.flush()
+
+
+def _claimed(entry: OutboxEntry, holder: str) -> Entry:
+    before = entry.state
+    entry.state, entry.claimed_by, entry.updated_at = "claimed", holder, utcnow()
+    return Entry(
+        entry.id,
+        entry.kind,
+        entry.record_id,
+        entry.version,
+        entry.attempts,
+        dict(entry.attempt),
+        entry.queued_at,
+        before,
+    )
+
+
+def _blank(now: datetime) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "state": "pending",
+        "version": 1,
+        "attempts": 0,
+        "not_before": None,
+        "claimed_by": "",
+        "reason": "",
+        "attempt": {},
+        "queued_at": now,
+        "updated_at": now,
+    }
 
 
 async def waiting(session: AsyncSession, connection: Connection, kinds: Sequence[str]) -> list[str]:
@@ -203,10 +276,12 @@ async def settle(
     """End the work on an entry: `sent`, `failed`, `skipped`, `unknown`, or `pending` to be tried again.
 
     An entry that was queued again meanwhile (its version moved on) goes back to `pending` whatever its end, since what
-    was sent is not the newest any more. Raises ClaimLostError when somebody else has claimed it.
+    was sent is not the newest any more; but for `unknown`, which is sent again anyway, and not before its time. Raises
+    ClaimLostError when somebody else has claimed it.
     """
+    newest = col(OutboxEntry.version) == entry.version
     values: dict[str, Any] = {
-        "state": case((col(OutboxEntry.version) == entry.version, state), else_="pending"),
+        "state": state if state == "unknown" else case((newest, state), else_="pending"),
         "reason": reason[:500],
         "attempts": entry.attempts + 1 if state in ("pending", "unknown", "failed") else 0,
         "not_before": utcnow() + timedelta(seconds=wait_s) if wait_s is not None else None,

@@ -9,6 +9,7 @@ from sqlmodel import col
 from hub import outbox
 from hub.clock import utcnow
 from hub.db import upsert_rows
+from hub.notices import clear_notices
 from hub.tables import Binding, Connection, OutboxEntry, Product, Selection
 
 
@@ -49,7 +50,10 @@ async def select_products(session: AsyncSession, connection: Connection, skus: C
 
 
 async def unselect_products(session: AsyncSession, connection: Connection, skus: Collection[str]) -> int:
-    """Take products off the selection; what waits in the queue goes with it. Over there nothing is removed."""
+    """Take products off the selection; what waits in the queue goes with it, and what was said of it.
+
+    Over there nothing is removed. What is being sent at this moment, or may have been, is left to its sender.
+    """
     wanted = await _sellable(session, connection, skus)
     gone = await session.execute(
         delete(Selection)
@@ -65,7 +69,13 @@ async def unselect_products(session: AsyncSession, connection: Connection, skus:
             col(OutboxEntry.state).in_(["pending", "failed", "skipped"]),
         )
     )
+    await clear_notices(session, connection.merchant_id, connection.id, "product", dropped)
     return len(dropped)
+
+
+async def is_selected(session: AsyncSession, connection_id: str, product_id: str) -> bool:
+    """Whether the product was selected for the connection."""
+    return await session.get(Selection, (connection_id, product_id)) is not None
 
 
 async def not_integrated(session: AsyncSession, connection: Connection) -> list[str]:

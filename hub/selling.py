@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -25,7 +25,7 @@ from hub.records import (
     Problem,
     ProductKind,
 )
-from hub.tables import Address, Binding, Connection, Customer, Order, OrderItem, Price, Product
+from hub.tables import Address, Binding, Connection, Customer, Order, OrderItem, OutboxEntry, Price, Product
 from hub.types import plain
 
 DAYS_BETWEEN_INSTALMENTS = 30
@@ -155,17 +155,18 @@ def customer(sale: Sale) -> OutgoingCustomer:
     )
 
 
-def order(sale: Sale) -> OutgoingOrder:
+def order(sale: Sale, *, prove: bool = True) -> OutgoingOrder:
     """The order with every total proved to the centavo; what is not bound yet has no id in it.
 
-    Raises NotSendableError with both totals when they differ: an ERP that is sent items, discount and freight computes
-    a total of its own, and a sale of another value than was paid is found by an accountant months later.
+    Without `prove` it serves to know again what is over there already. Raises NotSendableError with both totals when
+    they differ: an ERP that is sent items, discount and freight computes a total of its own, and a sale of another
+    value than was paid is found by an accountant months later.
     """
     found = sale.order
     goods = sum((money.money((line.quantity or 0) * (line.unit_price or 0)) for line in sale.lines), Decimal(0))
     discount = (found.discount or Decimal(0)) + sum((line.discount or Decimal(0) for line in sale.lines), Decimal(0))
     computed = goods - discount + (found.freight or Decimal(0))
-    if computed != found.total:
+    if prove and computed != found.total:
         received = f"{money.brl(computed)} ≠ {money.brl(found.total or 0)}"
         raise NotSendableError("order.not_sent", [Problem("total", "differs", received)], number=found.number)
     assert found.placed_at is not None and found.total is not None
@@ -231,12 +232,16 @@ async def change_policy(session: AsyncSession, connection: Connection, policy: P
     session.add(connection)
     if before.price_adjustment == policy.price_adjustment:
         return 0
+    there = select(col(Binding.record_id)).where(
+        col(Binding.connection_id) == connection.id, col(Binding.kind) == "product"
+    )
+    # Not bound yet, but the price that the old rule gave may be on its way.
+    under_way = select(col(OutboxEntry.record_id)).where(
+        col(OutboxEntry.connection_id) == connection.id, col(OutboxEntry.state).in_(["claimed", "unknown"])
+    )
     rows = await session.execute(
-        select(col(Price.product_id), col(Price.list_price))
-        .join(Binding, col(Binding.record_id) == col(Price.product_id))
-        .where(
-            col(Binding.connection_id) == connection.id,
-            col(Binding.kind) == "product",
+        select(col(Price.product_id), col(Price.list_price)).where(
+            or_(col(Price.product_id).in_(there), col(Price.product_id).in_(under_way)),
             col(Price.list_price).is_not(None),
         )
     )
@@ -245,8 +250,23 @@ async def change_policy(session: AsyncSession, connection: Connection, policy: P
         for product_id, price in rows
         if money.adjust(price, before.price_adjustment) != money.adjust(price, policy.price_adjustment)
     ]
-    target = outbox.Target(connection.id, frozenset({"price"}), selected_only=False)
+    target = outbox.Target(connection.id, frozenset({"price"}), selected_only=policy.send_mode == "selected")
     return await outbox.enqueue(session, connection.merchant_id, moved, [target])
+
+
+async def policy_of(session: AsyncSession, connection_id: str) -> Policy:
+    """The policy as it stands now: a run that took it along would send under a rule that was changed meanwhile."""
+    stored = await session.execute(select(col(Connection.policy)).where(col(Connection.id) == connection_id))
+    return Policy.model_validate(stored.scalar_one())
+
+
+async def named(session: AsyncSession, kind: str, record_id: str) -> dict[str, str]:
+    """What the merchant knows a record by, for a notice about it."""
+    if kind == "order":
+        sold = await session.get(Order, record_id)
+        return {"number": sold.number} if sold else {}
+    offered = await session.get(Product, record_id)
+    return {"sku": offered.sku or "", "name": offered.name[:120]} if offered else {}
 
 
 def _address(found: Address | None) -> OutgoingAddress:

@@ -151,12 +151,12 @@ SYSTEMS = {
         label="Conta Azul",
         name="Conta Azul",
         reconnect=(
-            "Na Esteira, abra esta conexão, escolha conectar de novo e autorize o acesso na tela da Conta Azul que se "
+            "Na Esteira, abra esta conexão, escolha conectar de novo e autorize o acesso na tela do Conta Azul que se "
             "abre, com o usuário administrador da empresa."
         ),
-        access="Na Conta Azul, confira se a empresa está ativa e se a integração com a Esteira continua autorizada.",
+        access="No Conta Azul, confira se a empresa está ativa e se a integração com a Esteira continua autorizada.",
         permission=(
-            "Na Conta Azul, confira se o usuário que autorizou a Esteira ainda é administrador da empresa. Em seguida, "
+            "No Conta Azul, confira se o usuário que autorizou a Esteira ainda é administrador da empresa. Em seguida, "
             "conecte de novo na Esteira."
         ),
     ),
@@ -186,13 +186,13 @@ _CONNECTION: dict[str, tuple[str, str, str]] = {
     # reason: (title, what happened, what to do)
     "token": (
         "{label}: conexão perdida",
-        "O {name} recusou a credencial desta conexão. Enquanto isso, produtos e estoque não são atualizados.",
+        "O {name} recusou a credencial desta conexão. Enquanto isso, nada é atualizado por ela.",
         "{reconnect}",
     ),
     "blocked": ("{label}: acesso bloqueado", "{why_blocked}", "{after_block}"),
     "permission": (
         "{label}: falta uma permissão",
-        "O {name} não deixa esta conexão ler uma parte dos dados de que a loja precisa.",
+        "O {name} não dá a esta conexão acesso a uma parte dos dados de que a loja precisa.",
         "{permission}",
     ),
     "unknown_host": (
@@ -297,12 +297,13 @@ _REFUSED |= {
     "product.not_sent": (
         "Produto não enviado",
         "Este produto não foi enviado ao {name}; os outros foram enviados normalmente.",
-        "Corrija o produto na loja e mande reenviar (“corrigir e reenviar”); quando ele for aceito, este aviso some.",
+        "Corrija o produto na loja: a Esteira o envia de novo sozinha. Se o que mudou foi no {name}, mande reenviar "
+        "(“corrigir e reenviar”). Quando o produto for aceito, este aviso some.",
     ),
     "order.not_sent": (
         "Pedido não enviado",
         "Este pedido pago não foi enviado ao {name}; os outros foram enviados normalmente.",
-        "Corrija o que está indicado e mande reenviar (“corrigir e reenviar”); quando o pedido for aceito, este aviso "
+        "Corrija o que está indicado e mande reenviar (“corrigir e reenviar”). Quando o pedido for aceito, este aviso "
         "some.",
     ),
 }
@@ -311,7 +312,8 @@ _PLAIN = {
     # code: (title, what happened, what to do); {number} and the like come from the notice, {system} is the connection's
     "order.tell_cancelled": (
         "Pedido {number} cancelado na loja",
-        "O pedido já estava no {system}, que não deixa cancelar a venda por integração.",
+        "O pedido já estava no {system}, que não deixou a integração cancelar a venda: em geral, porque a nota fiscal "
+        "já foi emitida.",
         "Cancele a venda no {system} (e a nota fiscal, se já foi emitida) e arquive este aviso.",
     ),
     "order.tell_refunded": (
@@ -335,11 +337,12 @@ _PLAIN = {
     ),
     "order.partly_refunded": (
         "Pedido {number} devolvido em parte",
-        "O pedido, de {total}, foi pago e depois {returned} voltaram ao cliente. A venda continua valendo pelo total.",
+        "O pedido, de {total}, foi pago e, depois, {returned} foram devolvidos ao cliente. A venda continua "
+        "valendo pelo total.",
         "Se ela já está no ERP, registre lá a devolução parcial (e na nota fiscal, se já foi emitida).",
     ),
     "order.paid_after_end": (
-        "Pedido {number} encerrado recebeu pagamento",
+        "Pedido {number}: pagamento depois do encerramento",
         "Entraram {held} para um pedido que já estava cancelado ou devolvido. Ele não é enviado ao ERP.",
         "Devolva o valor ao cliente, ou faça com ele um pedido novo; quando a devolução for registrada, este aviso "
         "some.",
@@ -388,6 +391,9 @@ _PROBLEMS = {
     "kit.incomplete": "um componente está sem produto ou sem quantidade; abra a composição do kit e complete-o",
     "physical.missing": "o saldo não foi informado; lance um saldo para o produto, ainda que seja zero",
     "details.*": "{system} não mostrou este registro e respondeu: “{received}”",
+    "record.broken": (
+        "a Esteira não conseguiu preparar este registro (erro interno {received}); fale com o suporte da Esteira"
+    ),
     "answer.*": "{system} recusou este registro e respondeu: “{received}”",
     "list_price.missing": "falta o preço, ou ele é zero; escreva o preço de venda na loja",
     "product.parent": "é o produto pai de variações; quem se vende e se envia são as variações",
@@ -401,7 +407,7 @@ _PROBLEMS = {
     "items.empty": "o pedido não tem itens; informe ao menos um",
     "*.range": "{number} está fora do que é possível; confira o número",
     "*.places": "{number} tem mais de duas casas decimais; escreva o valor com duas",
-    "total.differs": "a soma dos itens, com desconto e frete, não confere com o total pago: {received}",
+    "total.differs": "a soma dos itens, com desconto e frete, não confere com o total do pedido: {received}",
     "*.empty": "está vazio; preencha o campo",
     "*.negative": "{number} é menor que zero; escreva zero ou mais",
     "*.not_a_number": "“{received}” não é um número que se possa ler com segurança; escreva-o só com algarismos",
@@ -449,6 +455,7 @@ FIELDS = {
     "parent_ref": "Produto pai",
     "physical": "Saldo",
     "promotional_price": "Preço promocional",
+    "record": "Registro",
     "related": "Produtos relacionados",
     "reserved": "Saldo reservado",
     "sku": "Código (SKU)",

@@ -1,6 +1,9 @@
 """Paid orders, from the store into an ERP: each exactly once, whoever runs it and however often."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
+
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from hub import outbox, selling
 from hub.changes import Change
@@ -8,11 +11,12 @@ from hub.notices import Draft, raise_notices
 from hub.orders import EDIT
 from hub.records import OutgoingCustomer, OutgoingOrder, Problem
 from hub.selling import NotSendableError, Sale
-from providers.contract import Attempt, OrderSink
+from hub.tables import Order
+from providers.contract import Attempt, CallFailed, OrderSink, Outcome
 from tasks import push, sending
 from tasks.sending import Job
 from tasks.tracking import tracked
-from tasks.work import Work, all_of
+from tasks.work import Work
 
 KIND = "order"
 
@@ -46,9 +50,9 @@ async def _send_order(work: Work, job: Job) -> str:
     if known is not None:
         return await _nothing_to_do(work, job, sale)
     if job.attempt.get("order"):
-        # Dead or not: what an earlier attempt left over there must be known before anything is decided.
-        sale, outgoing = await _outgoing(work, sale)
-        found = await _look(work, job, outgoing)
+        # Dead or not: what an earlier attempt left over there must be known before anything is decided, and before an
+        # order that was spoilt meanwhile is refused.
+        found = await _look(work, job, selling.order(sale, prove=False))
         if found is not None and _is_dead(sale):
             await _bind(work, job, found, _content(job, sale), ends=False)
             return await _take_back(work, job, sale, found)
@@ -57,17 +61,25 @@ async def _send_order(work: Work, job: Job) -> str:
             return "created"
     if not _is_due(sale):
         return await _nothing_to_do(work, job, sale)
-    sale, outgoing = await _outgoing(work, sale)
-    if not _is_due(sale):  # cancelled while its customer was being made
-        return await _nothing_to_do(work, job, sale)
-    return await _create(work, job, sale, outgoing)
+    return await _create(work, job, *await _outgoing(work, sale))
 
 
 async def _create(work: Work, job: Job, sale: Sale, outgoing: OutgoingOrder) -> str:
-    """Write down what the create will use, create, bind: a death or a lost answer in between can be looked into."""
+    """Write down what the create will use, create, bind: a death or a lost answer in between can be looked into.
+
+    Until here calls were made, in which the order may have been cancelled or edited. It is read for the last time in
+    the transaction that writes the attempt down; who changes it after that finds an entry that is being sent.
+    """
     sink: OrderSink = work.provider
     attempt = _attempt(job) or await sink.prepare_order(outgoing)
-    await sending.note(work, job, {"order": True, "content": sale.order.content_hash, **attempt.values})
+    async with work.commit() as session:
+        now = await selling.sale(session, work.connection.id, sale.order.id)
+        is_same = now is not None and _is_due(now) and now.order.content_hash == sale.order.content_hash
+        if is_same:
+            noted = {"order": True, "content": sale.order.content_hash, **attempt.values}
+            await sending.note_in(session, work, job, noted)
+    if not is_same:
+        return await _send_order(work, job)
     external_id = await sink.create_order(outgoing, attempt)
     await _bind(work, job, external_id, sale.order.content_hash)
     return "created"
@@ -99,7 +111,11 @@ async def _outgoing(work: Work, sale: Sale) -> tuple[Sale, OutgoingOrder]:
             return sale, outgoing
         if not outgoing.customer_ref:
             await _make_customer(work, selling.customer(sale))
-        await all_of([_make_product(work, product_id, sale.order.number) for product_id in missing])
+        made = [_make_product(work, product_id, sale.order.number) for product_id in missing]
+        # Not `all_of`: it ends the others at the first refusal, and what they were creating would be there unbound.
+        for ended in await asyncio.gather(*made, return_exceptions=True):
+            if isinstance(ended, BaseException):
+                raise ended
         sale = await _read(work, sale.order.id)
 
 
@@ -110,10 +126,16 @@ async def _make_customer(work: Work, wanted: OutgoingCustomer) -> None:
         async with work.db.read() as session:
             if await selling.bound(session, work.connection.id, "customer", [wanted.record_id]):
                 return
-        there = await sink.find_customers(wanted)
-        external_id = there[0].external_id if there else await sink.create_customer(wanted)
-        async with work.commit() as session:
-            await sending.bind(session, work, "customer", wanted.record_id, external_id, "")
+        async with sending.out_of_turn(work, ("customer",), wanted.record_id) as job:
+            there = await sink.find_customers(wanted)
+            if there:
+                external_id = there[0].external_id
+            else:
+                await sending.note(work, job, {"create": "customer"})
+                external_id = await sink.create_customer(wanted)
+            async with work.commit() as session:
+                await sending.bind(session, work, "customer", wanted.record_id, external_id, "")
+                await sending.settle(session, work, job, state="sent")
 
 
 async def _make_product(work: Work, product_id: str, number: str) -> None:
@@ -138,8 +160,12 @@ async def _take_back(work: Work, job: Job, sale: Sale, external_id: str) -> str:
     order = sale.order
     told = False
     if order.state == "cancelled":
-        sale, outgoing = await _outgoing(work, sale)
-        told = await sink.cancel_order(external_id, outgoing)
+        try:
+            told = await sink.cancel_order(external_id, selling.order(sale, prove=False))
+        except CallFailed as failed:
+            if failed.outcome is not Outcome.REJECTED:
+                raise
+            work.log.warning("%s: %s: not cancelled over there: %s", work.connection.id, job.record_id, failed.reason)
     async with work.commit() as session:
         await sending.settle(session, work, job, state="sent")
         if told:
@@ -162,11 +188,15 @@ async def _nothing_to_do(work: Work, job: Job, sale: Sale) -> str:
     known = sale.bound.get((KIND, sale.order.id))
     async with work.commit() as session:
         await sending.settle(session, work, job, state="skipped")
+        await sending.cured(session, work, KIND, job.record_id)
         if known is not None and known.sent_hash != sale.order.content_hash:
-            params = {"number": sale.order.number}
-            draft = Draft("order.edited", work.connection.id, EDIT, sale.order.id, params)
-            await raise_notices(session, work.connection.merchant_id, [draft])
+            await _tell_of_edit(session, work, sale.order)
     return "skipped"
+
+
+async def _tell_of_edit(session: AsyncSession, work: Work, order: Order) -> None:
+    draft = Draft("order.edited", work.connection.id, EDIT, order.id, {"number": order.number})
+    await raise_notices(session, work.connection.merchant_id, [draft])
 
 
 async def _bind(work: Work, job: Job, external_id: str, content: str, *, ends: bool = True) -> None:
@@ -179,6 +209,9 @@ async def _bind(work: Work, job: Job, external_id: str, content: str, *, ends: b
         if ends:
             await sending.settle(session, work, job, state="sent")
             await sending.cured(session, work, KIND, job.record_id)
+            now = await session.get(Order, job.record_id)
+            if now is not None and now.content_hash != content:
+                await _tell_of_edit(session, work, now)
 
 
 def _content(job: Job, sale: Sale) -> str:

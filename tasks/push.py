@@ -7,6 +7,7 @@ from hub.changes import Change
 from hub.money import brl
 from hub.notices import Draft, raise_once
 from hub.records import OutgoingProduct, Problem
+from hub.selection import is_selected
 from hub.selling import Bound, NotSendableError
 from providers.contract import ProductSink
 from tasks import sending
@@ -44,26 +45,52 @@ async def ensure(work: Work, record_id: str) -> str:
 
     Raises CallFailed and NotSendableError.
     """
-    async with work.db.read() as session:
-        found = await selling.bound(session, work.connection.id, KIND, [record_id])
-        if record_id in found:
-            return found[record_id].external_id
-        wanted = await selling.product(session, record_id, work.policy)
+    if known := await _bound(work, record_id):
+        return known.external_id
     sink: ProductSink = work.provider
-    there = await _find(sink, wanted)
-    external_id = there or await sink.create_product(wanted)
-    async with work.commit() as session:
-        sent = "" if there else _sent_hash(sink, wanted)
-        await sending.bind(session, work, KIND, record_id, external_id, sent)
-    return external_id
+    async with sending.out_of_turn(work, KINDS, record_id) as job:
+        if known := await _bound(work, record_id):  # by the run that has just let go of it
+            async with work.commit() as session:
+                await sending.give_back(session, work, job)
+            return known.external_id
+        wanted = await _wanted(work, record_id)
+        there = await _find(sink, wanted)
+        if there is None:
+            await sending.note(work, job, {"create": wanted.sku})
+            external_id = await sink.create_product(wanted)
+            await _done(work, sink, job, wanted, external_id, created=True)
+            return external_id
+        async with work.commit() as session:  # brought up to date when its own turn comes
+            await sending.bind(session, work, KIND, record_id, there, "")
+            await sending.give_back(session, work, job)
+        return there
+
+
+async def _bound(work: Work, record_id: str) -> Bound | None:
+    async with work.db.read() as session:
+        return (await selling.bound(session, work.connection.id, KIND, [record_id])).get(record_id)
+
+
+async def _wanted(work: Work, record_id: str) -> OutgoingProduct:
+    """The product as it is to be over there, by what stands at this moment: read it after it was claimed."""
+    async with work.db.read() as session:
+        return await selling.product(session, record_id, await selling.policy_of(session, work.connection.id))
+
+
+async def _is_wanted(work: Work, record_id: str) -> bool:
+    """Whether the merchant (still) wants it there: one may be taken off the selection while it is on its way."""
+    async with work.db.read() as session:
+        policy = await selling.policy_of(session, work.connection.id)
+        return policy.send_mode != "selected" or await is_selected(session, work.connection.id, record_id)
 
 
 async def _send_product(work: Work, job: Job) -> str:
     """Find, post, bind. What is bound and as it was last sent costs no call."""
     sink: ProductSink = work.provider
-    async with work.db.read() as session:
-        wanted = await selling.product(session, job.record_id, work.policy)
-        known = (await selling.bound(session, work.connection.id, KIND, [job.record_id])).get(job.record_id)
+    known = await _bound(work, job.record_id)
+    if known is None and not job.attempt and not await _is_wanted(work, job.record_id):
+        return await _skip(work, job)
+    wanted = await _wanted(work, job.record_id)
     if known is None:
         return await _first_time(work, sink, job, wanted)
     ended = "unchanged"
@@ -79,16 +106,25 @@ async def _first_time(work: Work, sink: ProductSink, job: Job, wanted: OutgoingP
 
     The look-up stands before every create, so it also finds what an earlier create left whose answer was lost.
     """
-    if not wanted.active:
-        raise NotSendableError("product.not_sent", [Problem("product", "inactive", wanted.sku)], sku=wanted.sku)
     external_id = await _find(sink, wanted)
+    if external_id is None and not await _is_wanted(work, job.record_id):
+        return await _skip(work, job)
     if external_id:
         await sink.update_product(external_id, wanted)
+    elif not wanted.active:
+        raise NotSendableError("product.not_sent", [Problem("product", "inactive", wanted.sku)], sku=wanted.sku)
     else:
         await sending.note(work, job, {"create": wanted.sku})
         external_id = await sink.create_product(wanted)
     await _done(work, sink, job, wanted, external_id, created=True)
     return "created"
+
+
+async def _skip(work: Work, job: Job) -> str:
+    async with work.commit() as session:
+        await sending.settle(session, work, job, state="skipped")
+        await sending.cured(session, work, KIND, job.record_id)
+    return "skipped"
 
 
 async def _find(sink: ProductSink, wanted: OutgoingProduct) -> str | None:
@@ -122,7 +158,7 @@ async def _show(work: Work, job: Job) -> None:
     sink: ProductSink = work.provider
     async with work.db.read() as session:
         try:
-            wanted = await selling.product(session, job.record_id, work.policy)
+            wanted = await selling.product(session, job.record_id, await selling.policy_of(session, work.connection.id))
         except NotSendableError as refused:
             fields = tuple(f"{problem.field}: {problem.reason}" for problem in refused.problems)
             work.changes.append(

@@ -1,13 +1,17 @@
 """Send what waits in the outbox: claim a batch, send each entry, and settle it with its binding and its notice."""
 
 import asyncio
+import contextlib
 import time
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from hub import outbox
+from hub import outbox, selling
 from hub.db import upsert_rows
 from hub.ids import new_id
 from hub.notices import Draft, clear_notices, raise_notices
@@ -22,6 +26,9 @@ BATCH = 100
 MOST_ATTEMPTS = 8
 FIRST_WAIT_S = 60.0
 LONGEST_WAIT_S = 3600.0
+BUSY = "busy"
+BUGS = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError, IntegrityError)
+"""What a record that nobody thought of raises. It must not stop the others, run after run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +52,7 @@ NotSendableError."""
 async def claimed(work: Work, kinds: Sequence[str]) -> AsyncIterator[list[Job]]:
     """Batches of due records, each claimed when it is asked for."""
     seen: set[str] = set()
+    again: list[Entry] = []
     while True:
         async with work.commit() as session:
             entries = await outbox.claim(
@@ -56,8 +64,9 @@ async def claimed(work: Work, kinds: Sequence[str]) -> AsyncIterator[list[Job]]:
         # What came back at once (queued again while it was sent) waits for the next run: else a record that changes
         # all the time would keep this one from ever ending.
         fresh = [Job(record, tuple(found)) for record, found in jobs.items() if record not in seen]
+        again += [entry for entry in entries if entry.record_id in seen]
         if not fresh:
-            await _release(work, entries)
+            await _release(work, again)
             return
         seen.update(jobs)
         waited = max((time.time() - entry.queued_at.timestamp() for entry in entries), default=0.0)
@@ -118,7 +127,46 @@ async def bind(session: AsyncSession, work: Work, kind: str, record_id: str, ext
 async def note(work: Work, job: Job, attempt: dict[str, object]) -> None:
     """Commit, before a create leaves, what it will have left over there."""
     async with work.commit() as session:
-        await outbox.note_attempt(session, job.entries[0], work.held.holder, attempt)
+        await note_in(session, work, job, attempt)
+
+
+async def note_in(session: AsyncSession, work: Work, job: Job, attempt: dict[str, object]) -> None:
+    """The same in a transaction of the caller's. On every entry: any of them may be the one that is found after a
+    death."""
+    for entry in job.entries:
+        await outbox.note_attempt(session, entry, work.held.holder, attempt)
+
+
+@contextlib.asynccontextmanager
+async def out_of_turn(work: Work, kinds: Sequence[str], record_id: str) -> AsyncIterator[Job]:
+    """A record that another one needs over there, claimed while the block runs, so that it is created once whoever
+    asks. The block settles it at its good end; at a bad one it waits as it did before.
+
+    Raises CallFailed (`unknown`, busy) while another run is at it, or may have created what does not show yet.
+    """
+    async with work.commit() as session:
+        holder = work.held.holder
+        entries = await outbox.claim_record(session, work.connection, kinds, record_id, holder, lag_s=_lag(work))
+    if not entries:
+        detail = "another run is creating it, or an earlier create would not show yet"
+        raise CallFailed(Outcome.UNKNOWN, BUSY, operation=f"create {kinds[0]} {record_id}", detail=detail)
+    job = Job(record_id, tuple(entries))
+    try:
+        yield job
+    except (CallFailed, NotSendableError) as failed:
+        unknown = isinstance(failed, CallFailed) and failed.outcome is Outcome.UNKNOWN
+        async with work.commit() as session:
+            if unknown:
+                await settle(session, work, job, state="unknown", wait_s=_lag(work), keep_attempt=True)
+            else:
+                await give_back(session, work, job)
+        raise
+
+
+async def give_back(session: AsyncSession, work: Work, job: Job) -> None:
+    """Let the entries wait as they did before they were claimed."""
+    for entry in job.entries:
+        await outbox.settle(session, entry, work.held.holder, state=entry.state, keep_attempt=True)
 
 
 async def settle(
@@ -156,9 +204,15 @@ async def _send_and_settle(work: Work, job: Job, send: Send, kind: str) -> None:
             problem = Problem("answer", failed.reason, failed.detail)
             await _refuse(work, job, kind, f"{kind}.not_sent", [problem], {"code": failed.code})
         elif failed.outcome is Outcome.UNKNOWN:
-            await _wait_and_see(work, job, failed)
+            await _wait_and_see(work, job, kind, failed)
         else:
             await _try_again(work, job, kind, failed)
+    except BUGS as bug:
+        # Its text may hold anything, a buyer's name among it; where it was raised is enough to find it.
+        at = traceback.extract_tb(bug.__traceback__)[-1]
+        where = f"{type(bug).__name__} at {Path(at.filename).name}:{at.lineno}"
+        work.log.error("%s: %s %s: %s", work.connection.id, kind, job.record_id, where)
+        await _refuse(work, job, kind, f"{kind}.not_sent", [Problem("record", "broken", where)], {})
     else:
         tally = work.tally
         tally.created += ended == "created"
@@ -170,23 +224,38 @@ async def _send_and_settle(work: Work, job: Job, send: Send, kind: str) -> None:
 async def _refuse(
     work: Work, job: Job, kind: str, code: str, problems: Sequence[Problem], params: dict[str, str]
 ) -> None:
-    """It cannot be sent as it is: failed, and the merchant is told in words what to mend."""
+    """It cannot be sent as it is: failed, and the merchant is told in words what to mend.
+
+    What an earlier attempt may have left over there stays written down: a record that is refused before that was looked
+    into would be created a second time once it is mended.
+    """
     told = [{"field": p.field, "reason": p.reason, "received": p.received} for p in problems]
-    draft = Draft(code, work.connection.id, kind, job.record_id, {**params, "problems": told})
     async with work.commit() as session:
-        await settle(session, work, job, state="failed", reason="; ".join(f"{p.field} {p.reason}" for p in problems))
+        about = {"kind": work.connection.kind, **await selling.named(session, kind, job.record_id)}
+        draft = Draft(code, work.connection.id, kind, job.record_id, {**about, **params, "problems": told})
+        reason = "; ".join(f"{p.field} {p.reason}" for p in problems)
+        await settle(session, work, job, state="failed", reason=reason, keep_attempt=True)
         await raise_notices(session, work.connection.merchant_id, [draft])
     work.tally.failed += 1
     work.tally.read += 1
 
 
-async def _wait_and_see(work: Work, job: Job, failed: CallFailed) -> None:
+async def _wait_and_see(work: Work, job: Job, kind: str, failed: CallFailed) -> None:
     """The create left and no answer came: nothing is repeated before the search would show what it made."""
     lag = _lag(work)
+    if failed.reason != BUSY and max(entry.attempts for entry in job.entries) + 1 >= MOST_ATTEMPTS:
+        await _give_up(work, job, kind, failed)
+        return
     async with work.commit() as session:
         await settle(session, work, job, state="unknown", reason=str(failed), wait_s=lag, keep_attempt=True)
-    work.log.warning("%s: %s: no answer; looked for again in %.0f s", work.connection.id, job.record_id, lag)
+    work.log.warning("%s: %s: %s; looked for again in %.0f s", work.connection.id, job.record_id, failed.reason, lag)
     work.tally.extra["unknown"] = work.tally.extra.get("unknown", 0) + 1
+
+
+async def _give_up(work: Work, job: Job, kind: str, failed: CallFailed) -> None:
+    """It has failed too often to be passing by itself: the merchant is told, and sends it again when it is mended."""
+    problem = Problem("answer", failed.reason, failed.detail)
+    await _refuse(work, job, kind, f"{kind}.not_sent", [problem], {"code": failed.code})
 
 
 def _lag(work: Work) -> float:
@@ -196,8 +265,7 @@ def _lag(work: Work) -> float:
 async def _try_again(work: Work, job: Job, kind: str, failed: CallFailed) -> None:
     attempts = max(entry.attempts for entry in job.entries)
     if attempts + 1 >= MOST_ATTEMPTS:
-        problem = Problem("answer", failed.reason, failed.detail)
-        await _refuse(work, job, kind, f"{kind}.not_sent", [problem], {"code": failed.code})
+        await _give_up(work, job, kind, failed)
         return
     await _put_back(work, job, str(failed), min(LONGEST_WAIT_S, FIRST_WAIT_S * 2**attempts))
     work.tally.extra["waiting"] = work.tally.extra.get("waiting", 0) + 1
@@ -212,8 +280,7 @@ async def _release(work: Work, entries: Sequence[Entry]) -> None:
     if entries:
         async with work.commit() as session:
             for entry in entries:
-                state = "unknown" if entry.attempt else "pending"
-                await outbox.settle(session, entry, work.held.holder, state=state, keep_attempt=True)
+                await outbox.settle(session, entry, work.held.holder, state=entry.state, keep_attempt=True)
 
 
 async def cured(session: AsyncSession, work: Work, kind: str, record_id: str) -> None:

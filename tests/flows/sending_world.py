@@ -1,4 +1,4 @@
-"""A merchant who sells while everything goes wrong: steps for `test_sending_state_machine`, and what must hold after."""
+"""A merchant who sells while everything goes wrong: the steps of `test_sending_state_machine`, what must hold after."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import contextmanager, suppress
@@ -41,6 +41,10 @@ class World:
     lag_s: float
     paid: set[str] = field(default_factory=set)
     """Orders (by our id) that were paid at some time."""
+    sold: set[str] = field(default_factory=set)
+    """SKUs in orders that were paid at some time."""
+    wanted: set[str] = field(default_factory=set)
+    """SKUs that were selected or over there before this step."""
     events: int = 0
 
     # What the merchant does. Each of these is one short transaction, so it can also happen in the middle of a run.
@@ -137,9 +141,9 @@ class World:
         action = actions[which % 6]
 
         async def act() -> None:
-            await action(where // 2, which)
+            await action(where // 6, where)
 
-        with at_call(1 + where % 7, act, after=True):
+        with at_call(1 + where % 6, act, after=True):
             await (self.push if action in (self.offer, self.rate, self.unselect) else self.export)(0, 0)
 
     async def settle(self) -> None:
@@ -160,7 +164,11 @@ class World:
         """After every step."""
         seen = await self._seen()
         self.paid |= {order.id for order in seen.orders.values() if order.payment_state == "paid"}
-        self.erp.products()  # fails when there are two of one
+        self.sold |= {line.sku for order in self.paid for line in seen.lines[order]}
+        chosen = {sku for sku, product in seen.products.items() if product.id in seen.selected}
+        there = set(self.erp.products())
+        assert there <= self.sold | self.wanted | chosen, "what was not selected is over there"
+        self.wanted = there | chosen
         documents = [person["documento"] for person in self.erp.people() if person.get("documento")]
         assert len(documents) == len(set(documents)), "a customer is there twice"
         marks = [mark_of(sale) for sale in self.erp.sales()]

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from sqlalchemy import text, update
 from sqlmodel import col
 
-from hub import crypto, orders, payments
+from hub import buyers, crypto, orders, payments
+from hub.buyers import Buyer
 from hub.db import Database
-from hub.orders import Buyer, Line, OrderRefused, PlacedOrder, Put
+from hub.orders import Line, OrderRefused, PlacedOrder, Put
 from hub.payments import Happened, PaymentEvent, PaymentRefusedError, UnknownOrderError
 from hub.policy import Policy
 from hub.records import OutgoingAddress
@@ -167,7 +168,7 @@ class TestIntake:
         first, second, third, fourth = (order.customer_id for order in await rows(db, Order))
         assert first == second
         assert len({second, third, fourth}) == 3
-        known = await one(db, Customer, document_index=crypto.blind_index("52998224725", orders.DOCUMENT))
+        known = await one(db, Customer, document_index=crypto.blind_index("52998224725", buyers.DOCUMENT))
         assert known.name == "Compra Inventada S.A."
         assert known.email == f"{CANARY}@loja.example", "what the second order does not tell stays"
 

@@ -12,9 +12,10 @@ from hub.db import Database
 from hub.invoices import document
 from hub.tables import Invoice, Order
 from web.api.gate import Caller, GatedRoute, caller_of, db_of
-from web.api.models import InvoiceOut, InvoicePage, Number
+from web.api.models import InvoiceOut, InvoicePage
 from web.api.pages import CursorText, Limit, page
 from web.api.problems import ProblemError
+from web.api.values import Number
 
 routes = APIRouter(route_class=GatedRoute, tags=["invoices"])
 Db = Annotated[Database, Depends(db_of)]

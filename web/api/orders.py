@@ -12,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from hub import orders, payments
+from hub.buyers import Buyer
 from hub.db import Database
-from hub.orders import Buyer, Line, OrderRefused, PlacedOrder
+from hub.orders import Line, OrderRefused, PlacedOrder
 from hub.payments import REFUND, REFUND_MARK, PaymentEvent, UnknownOrderError
 from hub.records import OutgoingAddress
 from hub.tables import Address, Binding, Connection, Customer, Invoice, Order, OrderItem, OutboxEntry, Payment
@@ -24,7 +25,6 @@ from web.api.models import (
     CustomerOut,
     InvoiceOut,
     ItemOut,
-    Number,
     OrderIn,
     OrderOut,
     OrderPage,
@@ -35,6 +35,7 @@ from web.api.models import (
     SystemState,
 )
 from web.api.pages import CursorText, Limit, page
+from web.api.values import Number
 
 routes = APIRouter(route_class=GatedRoute, tags=["orders"])
 Db = Annotated[Database, Depends(db_of)]

@@ -16,9 +16,10 @@ from hub.records import ProductKind, ProductRecord
 from hub.store import Kept, Offer
 from hub.tables import Picture, Price, Product
 from web.api.gate import Caller, GatedRoute, caller_of, db_of
-from web.api.models import PriceIn, PriceOut, ProductIn, ProductOut, ProductPage, ProductPatch, Sku, StockIn
+from web.api.models import PriceIn, PriceOut, ProductIn, ProductOut, ProductPage, ProductPatch, StockIn
 from web.api.pages import CursorText, Limit, page
 from web.api.problems import ProblemError, refused_product
+from web.api.values import Sku
 
 routes = APIRouter(route_class=GatedRoute, tags=["products"])
 Db = Annotated[Database, Depends(db_of)]
