@@ -60,9 +60,12 @@ async def ensure(work: Work, record_id: str) -> str:
             external_id = await sink.create_product(wanted)
             await _done(work, sink, job, wanted, external_id, created=True)
             return external_id
+        later = "pending" if await _is_wanted(work, record_id) else "skipped"
         async with work.commit() as session:  # brought up to date when its own turn comes
             await sending.bind(session, work, KIND, record_id, there, "")
-            await sending.give_back(session, work, job)
+            await sending.settle(session, work, job, state=later)
+            if later == "skipped":
+                await sending.cured(session, work, KIND, record_id)
         return there
 
 
@@ -88,7 +91,7 @@ async def _send_product(work: Work, job: Job) -> str:
     """Find, post, bind. What is bound and as it was last sent costs no call."""
     sink: ProductSink = work.provider
     known = await _bound(work, job.record_id)
-    if known is None and not job.attempt and not await _is_wanted(work, job.record_id):
+    if not (known is None and job.attempt) and not await _is_wanted(work, job.record_id):
         return await _skip(work, job)
     wanted = await _wanted(work, job.record_id)
     if known is None:

@@ -2,7 +2,7 @@
 
 from hub.tables.catalog import KitItem, Picture, Price, Product, RelatedProduct, Stock
 from hub.tables.operations import Lease, Notice, Quota, RunReport
-from hub.tables.sales import Address, Customer, Invoice, Order, OrderItem, Payment
+from hub.tables.sales import Address, Customer, Invoice, Order, OrderItem, Payment, Shipment
 from hub.tables.store import ApiToken, IdempotencyKey, Selection
 from hub.tables.sync import Binding, Cursor, InboxEvent, OutboxEntry, Quarantined, Worklist
 from hub.tables.tenancy import Connection, Merchant
@@ -33,6 +33,7 @@ __all__ = [
     "RelatedProduct",
     "RunReport",
     "Selection",
+    "Shipment",
     "Stock",
     "Worklist",
 ]

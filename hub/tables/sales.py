@@ -140,3 +140,21 @@ class Invoice(SQLModel, table=True):
     extra: dict[str, Any] = json_()
     issued_at: datetime | None = moment_(nullable=False)
     updated_at: datetime = stamped_()
+
+
+class Shipment(SQLModel, table=True):
+    """A parcel of an order, as the system that ships it tells of it."""
+
+    __table_args__ = (UniqueConstraint("order_id", "tracking_code"), within_merchant("order_id", "sales_order"))
+
+    id: str = id_()
+    merchant_id: str = merchant_()
+    order_id: str = Field(max_length=32)
+    connection_id: str = Field(default="", max_length=80)
+    state: str = Field(default="shipped", max_length=20)
+    carrier: str = Field(default="", max_length=80)
+    tracking_code: str = Field(default="", max_length=60)
+    tracking_url: str = Field(default="", sa_column=Column(Text, nullable=False))
+    shipped_at: datetime | None = moment_()
+    delivered_at: datetime | None = moment_()
+    updated_at: datetime = stamped_()

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import update
 
 from hub.db import Database
-from hub.tables import Binding, Connection, Invoice, Order, OutboxEntry
+from hub.tables import Binding, Connection, Invoice, Order, OutboxEntry, Shipment
 from tests.hub.shop import NOON, connect, one, queued, rows
 from tests.web.conftest import order
 
@@ -187,3 +187,13 @@ async def test_invoices_are_read_by_order_and_their_xml_byte_for_byte(
     assert xml.content == raw
     assert xml.headers["content-type"] == "application/xml"
     assert KEY in xml.headers["content-disposition"]
+
+
+async def test_parcels_are_read_back_with_the_state(sol: httpx.AsyncClient, db: Database) -> None:
+    await sol.post("/orders", json=order())
+    assert (await sol.get("/orders/1001/shipments")).json() == []
+    found = await one(db, Order)
+    async with db.write() as session:
+        session.add(Shipment(merchant_id="loja-sol", order_id=found.id, carrier="Correios", tracking_code="BR1"))
+    (parcel,) = (await sol.get("/orders/1001/state")).json()["shipments"]
+    assert (parcel["carrier"], parcel["tracking_code"], parcel["state"]) == ("Correios", "BR1", "shipped")

@@ -292,8 +292,19 @@ class InvoiceOut(Body):
     has_xml: bool
 
 
+class ShipmentOut(Body):
+    """A parcel of an order; `state` is `shipped` or `delivered`."""
+
+    state: str
+    carrier: str
+    tracking_code: str
+    tracking_url: str
+    shipped_at: datetime | None
+    delivered_at: datetime | None
+
+
 class OrderState(Body):
-    """An order's state, where it stands in each ERP, and its invoices."""
+    """An order's state, where it stands in each ERP, its invoices and its parcels."""
 
     number: str
     state: str
@@ -302,6 +313,7 @@ class OrderState(Body):
     updated_at: datetime
     systems: list[SystemState]
     invoices: list[InvoiceOut]
+    shipments: list[ShipmentOut]
 
 
 class NoticeOut(Body):

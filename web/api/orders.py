@@ -17,7 +17,7 @@ from hub.db import Database
 from hub.orders import Line, OrderRefused, PlacedOrder
 from hub.payments import REFUND, REFUND_MARK, PaymentEvent, UnknownOrderError
 from hub.records import OutgoingAddress
-from hub.tables import Address, Binding, Connection, Customer, Invoice, Order, OrderItem, OutboxEntry, Payment
+from hub.tables import Address, Binding, Connection, Customer, Invoice, Order, OrderItem, OutboxEntry, Payment, Shipment
 from web.api.gate import Caller, GatedRoute, caller_of, db_of
 from web.api.invoices import invoice_out
 from web.api.models import (
@@ -32,6 +32,7 @@ from web.api.models import (
     OrderState,
     PaymentIn,
     PaymentOut,
+    ShipmentOut,
     SystemState,
 )
 from web.api.pages import CursorText, Limit, page
@@ -114,12 +115,21 @@ async def order_state(db: Db, who: Who, number: Number) -> OrderState:
     async with db.read() as session:
         order = await _one(session, who, number)
         systems, invoices = await _systems(session, order), await _invoices(session, order)
+        shipments = await _shipments(session, order)
     row = _row(order)
     return OrderState(
         **{name: row[name] for name in ("number", "state", "payment_state", "paid_at", "updated_at")},
         systems=systems,
         invoices=invoices,
+        shipments=shipments,
     )
+
+
+@routes.get("/orders/{number}/shipments")
+async def order_shipments(db: Db, who: Who, number: Number) -> list[ShipmentOut]:
+    """The parcels of an order; empty until the system that ships it tells of one."""
+    async with db.read() as session:
+        return await _shipments(session, await _one(session, who, number))
 
 
 @routes.get("/orders/{number}/invoices")
@@ -253,3 +263,14 @@ async def _invoices(session: AsyncSession, order: Order) -> list[InvoiceOut]:
         .order_by(col(Invoice.issued_at))
     )
     return [invoice_out(invoice, order.number) for invoice in rows.scalars()]
+
+
+async def _shipments(session: AsyncSession, order: Order) -> list[ShipmentOut]:
+    rows = await session.execute(
+        select(Shipment)
+        .where(col(Shipment.merchant_id) == order.merchant_id, col(Shipment.order_id) == order.id)
+        .order_by(col(Shipment.shipped_at), col(Shipment.id))
+    )
+    return [
+        ShipmentOut(**{name: getattr(parcel, name) for name in ShipmentOut.model_fields}) for parcel in rows.scalars()
+    ]
