@@ -18,6 +18,8 @@ from hub.settings import settings
 from hub.tables import Quota
 
 WINDOW_S = 60.0
+LATE_S = 5.0
+"""Later than this a turn is void."""
 
 
 @dataclass
@@ -42,12 +44,15 @@ class Limiter:
     async def turn(self) -> None:
         """Return when the next call may go out. Send it at once: the turn is for this moment.
 
-        A turn taken before the account was told to wait is void: calling on during the pause may prolong it.
+        A turn taken before the account was told to wait is void: calling on during the pause may prolong it. So is one
+        that is long past: after a laptop was shut, all that waited would go out together.
         """
         while True:
             due = await self.reserve()
             while (wait := due - self.now()) > 0:
                 await self.sleep(wait)
+            if self.now() - due > LATE_S:
+                continue
             if due > self._held_until - 0.001:  # the turn after the pause may come out short of it by a rounding
                 return
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -73,8 +74,9 @@ async def _create(work: Work, job: Job, sale: Sale, outgoing: OutgoingOrder) -> 
     sink: OrderSink = work.provider
     attempt = _attempt(job) or await sink.prepare_order(outgoing)
     async with work.commit() as session:
-        now = await selling.sale(session, work.connection.id, sale.order.id)
-        is_same = now is not None and _is_due(now) and now.order.content_hash == sale.order.content_hash
+        now = await session.get(Order, sale.order.id)
+        same = now is not None and now.content_hash == sale.order.content_hash
+        is_same = same and _is_due(replace(sale, order=now))
         if is_same:
             noted = {"order": True, "content": sale.order.content_hash, **attempt.values}
             await sending.note_in(session, work, job, noted)

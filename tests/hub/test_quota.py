@@ -283,3 +283,20 @@ async def test_two_processes_share_one_quota(db: Database, database_url: str) ->
         assert sum(due < opening + window for due in dues[first:]) <= limit
     middle = dues[15]
     assert sum(middle <= due < middle + windows * window for due in dues) >= 0.97 * windows * limit
+
+
+async def test_turns_that_passed_while_the_machine_slept_are_void(db: Database) -> None:
+    now = START
+    sent: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        nonlocal now
+        now += 3600 if not sent else seconds  # the lid is closed during the first wait
+
+    limiter = Limiter(db, "asleep", 60, share=SHARE, now=lambda: now, sleep=sleep)
+    await limiter.turn()
+    for _ in range(5):
+        await limiter.turn()
+        sent.append(now)
+    gaps = [later - earlier for earlier, later in itertools.pairwise(sent)]
+    assert min(gaps) > 0.99 * WINDOW_S / 60, "nothing goes out together on waking"
