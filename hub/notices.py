@@ -88,6 +88,20 @@ async def clear_notices(
     await session.execute(standing.values(cleared_at=utcnow()))
 
 
+async def archive(session: AsyncSession, notice_id: str) -> bool:
+    """The merchant has read it and done what it asks; False when there is no such notice standing.
+
+    One whose cause is still there comes back with the next run: only what cannot be seen to by us stays away.
+    """
+    found = await session.execute(
+        update(Notice)
+        .where(col(Notice.id) == notice_id, col(Notice.cleared_at).is_(None))
+        .values(cleared_at=utcnow())
+        .returning(col(Notice.id))
+    )
+    return found.first() is not None
+
+
 async def standing_notices(session: AsyncSession, merchant_id: str | None = None) -> list[Notice]:
     """The notices that stand, newest first."""
     query = select(Notice).where(col(Notice.cleared_at).is_(None)).order_by(col(Notice.last_at).desc())

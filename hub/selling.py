@@ -62,6 +62,9 @@ async def product(session: AsyncSession, record_id: str, policy: Policy) -> Outg
         problems.append(Problem("sku", "empty", ""))
     if price is None or not price.list_price:
         problems.append(Problem("list_price", "missing", plain(price.list_price) if price and price.list_price else ""))
+    elif not money.adjust(price.list_price, policy.price_adjustment):
+        told = f"{money.brl(price.list_price)} ({policy.price_adjustment} %)"
+        problems.append(Problem("list_price", "rounds_to_zero", told))
     if problems:
         raise NotSendableError("product.not_sent", problems, sku=found.sku or "", name=found.name[:120])
     assert price is not None and price.list_price is not None

@@ -395,6 +395,7 @@ _PROBLEMS = {
         "a Esteira não conseguiu preparar este registro (erro interno {received}); fale com o suporte da Esteira"
     ),
     "answer.*": "{system} recusou este registro e respondeu: “{received}”",
+    "list_price.rounds_to_zero": "com o ajuste desta conexão, {received} vira zero; aumente o preço ou o ajuste",
     "list_price.missing": "falta o preço, ou ele é zero; escreva o preço de venda na loja",
     "product.parent": "é o produto pai de variações; quem se vende e se envia são as variações",
     "product.inactive": "está inativo na loja; ative-o antes de enviar",

@@ -11,7 +11,7 @@ from sqlmodel import col
 
 from deployments.commands import _shown as shown
 from deployments.commands._hub import chosen, find, opened
-from hub import texts
+from hub import notices, texts
 from hub.tables import Binding, Connection, Cursor, Notice, Quarantined, RunReport, Worklist
 
 
@@ -76,11 +76,23 @@ async def show_notices(connection_id: str | None, *, every: bool, as_json: bool)
         when = f"desde {shown.moment(row['first_at'])}"
         if row["cleared_at"]:
             when += f", resolvido em {shown.moment(row['cleared_at'])}"
-        shown.say(f"{row['title']}\n  {row['connection']}, {when}")
+        shown.say(f"{row['title']}\n  {', '.join(filter(None, (row['connection'], when)))}  [{row['id']}]")
         for line in (*row["body"].split("\n"), f"O que fazer: {row['action']}"):
             shown.say(f"  {line}")
         shown.say("")
     shown.say(f"{len(rows)} aviso{'' if len(rows) == 1 else 's'}." if rows else "Nenhum aviso.")
+
+
+async def archive(notice_ids: Sequence[str], *, as_json: bool) -> int:
+    """Put notices away that the merchant has seen to. Returns the exit code: 1 when one does not stand."""
+    async with opened() as db, db.write() as session:
+        put_away = {notice_id: await notices.archive(session, notice_id) for notice_id in notice_ids}
+    if as_json:
+        shown.as_json({"archived": [notice_id for notice_id, done in put_away.items() if done]})
+    for notice_id, done in put_away.items():
+        if not done:
+            shown.warn(f"no notice {notice_id} stands; see those that do: esteira notices")
+    return 0 if all(put_away.values()) else 1
 
 
 def _show_runs(runs: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
@@ -120,6 +132,7 @@ def _place(position: Mapping[str, Any]) -> str:
 def _notice(notice: Notice, kinds: Mapping[str, str]) -> dict[str, Any]:
     text = texts.render(notice.code, {"kind": kinds.get(notice.connection_id, ""), **notice.params})
     return {
+        "id": notice.id,
         "merchant": notice.merchant_id,
         "connection": notice.connection_id,
         "code": notice.code,

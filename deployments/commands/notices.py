@@ -1,4 +1,4 @@
-"""`esteira notices`."""
+"""`esteira notices` and `esteira archive`."""
 
 import asyncio
 from typing import Annotated
@@ -7,8 +7,9 @@ import typer
 
 
 def register(app: typer.Typer) -> None:
-    """Add the verb to the command."""
+    """Add the verbs to the command."""
     app.command("notices")(notices)
+    app.command("archive")(archive)
 
 
 def notices(
@@ -20,3 +21,13 @@ def notices(
     from deployments.commands._reading import show_notices  # noqa: PLC0415 slow, see the package
 
     asyncio.run(show_notices(connection, every=every, as_json=as_json))
+
+
+def archive(
+    notice: Annotated[list[str], typer.Argument(help="Ids that `notices` shows in brackets.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Put notices away that were seen to. One whose cause is still there comes back."""
+    from deployments.commands import _reading  # noqa: PLC0415
+
+    raise typer.Exit(asyncio.run(_reading.archive(notice, as_json=as_json)))

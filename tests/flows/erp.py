@@ -90,7 +90,12 @@ class Erp:
         placed = PlacedOrder(
             number=number,
             placed_at=rest.pop("placed_at", datetime.now(UTC)),
-            buyer=Buyer(name="Comprador de Teste", document=document, email="comprador@loja.example"),
+            buyer=Buyer(
+                name=rest.pop("buyer_name", "Comprador de Teste"),
+                document=document,
+                email=rest.pop("email", "comprador@loja.example"),
+                phone=rest.pop("phone", ""),
+            ),
             lines=tuple(Line(sku, f"Produto {sku}", Decimal(q), Decimal(price)) for sku, q, price in lines),
             total=rest.pop("total", total),
             payment_method=rest.pop("payment_method", "pix"),

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from hub.db import Database
-from hub.notices import Draft, clear_notices, raise_notices, standing_notices
+from hub.notices import Draft, archive, clear_notices, raise_notices, standing_notices
 from hub.tables import Connection, Notice
 from tests.hub.shop import connect, one, written
 
@@ -101,3 +101,17 @@ async def test_a_notice_appears_with_the_transaction_of_its_cause(db: Database, 
             await raise_notices(session, erp.merchant_id, [draft(erp)])
             raise LookupError("the page could not be applied")
     assert await standing(db) == []
+
+
+async def test_an_archived_notice_comes_back_only_with_its_cause(db: Database, erp: Connection) -> None:
+    draft = Draft("order.tell_refunded", erp.id, "order", "1", {"number": "1001"})
+    async with db.write() as session:
+        await raise_notices(session, erp.merchant_id, [draft])
+    async with db.write() as session:
+        (standing,) = await standing_notices(session, erp.merchant_id)
+        assert await archive(session, standing.id)
+        assert not await archive(session, standing.id)
+    async with db.write() as session:
+        assert not await standing_notices(session, erp.merchant_id)
+        await raise_notices(session, erp.merchant_id, [draft])
+        assert [notice.id for notice in await standing_notices(session, erp.merchant_id)] == [standing.id]
