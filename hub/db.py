@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -13,6 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 SQLITE_BUSY_TIMEOUT_MS = 30_000
 MOST_VALUES = 30_000
 """Bound values in one statement: SQLite takes 32,766, asyncpg 32,767."""
+
+# SQLAlchemy hides parameters when it is told to, but at DEBUG it prints every row that it reads, decrypted.
+logging.getLogger("sqlalchemy.engine.Engine").addFilter(lambda record: record.levelno > logging.DEBUG)
 
 Row = Mapping[str, Any]
 T = TypeVar("T")

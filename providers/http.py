@@ -322,6 +322,16 @@ _STATUSES = {
 }
 
 
+def _without_query(record: logging.LogRecord) -> bool:
+    """httpx prints the address of every call at INFO; what is searched for, a buyer's CPF say, stands in its query."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(a.copy_with(query=None) if isinstance(a, httpx.URL) else a for a in record.args)
+    return True
+
+
+logging.getLogger("httpx").addFilter(_without_query)
+
+
 def _parsed(body: bytes) -> Any:
     """The JSON with exact decimals, None for an empty body, or UNREADABLE."""
     if not body:

@@ -1,4 +1,4 @@
-"""A planted buyer and planted tokens: sent to the ERP, and found nowhere else in clear, however badly the sending goes."""
+"""A planted buyer and planted tokens: sent to the ERP and found nowhere else in clear, however badly it goes."""
 
 from pathlib import Path
 from typing import Any
@@ -86,7 +86,7 @@ async def test_no_fault_on_the_way_makes_us_tell_it(
 async def test_a_refusal_that_quotes_the_buyer_is_shown_without_the_quotation(
     erp: Erp, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    """The person is there, no search shows it yet, and the create is refused: “Já existe uma pessoa com o documento …”."""
+    """The person is there, no search shows it yet, and the create is refused: “Já existe uma pessoa com o CPF …”."""
     sandbox.ask("POST", "/settings", contaazul_duplicate_person="refuse", contaazul_search_lag_s=3600)
     body = {"nome": "Outra", "tipo_pessoa": "Física", "cpf": canary.CPF, "perfis": [{"tipo_perfil": "Cliente"}]}
     sandbox.ask("POST", "/contaazul/accounts/demo/people", **body)
