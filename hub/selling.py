@@ -1,6 +1,7 @@
 """Records of ours made ready to be sent: products with the % rule applied, orders with their totals proved."""
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -203,6 +204,27 @@ def order(sale: Sale, *, prove: bool = True) -> OutgoingOrder:
         notes=found.notes,
         delivery=sale.delivery,
     )
+
+
+def hushed(words: str, sale: Sale) -> str:
+    """A vendor's words without what they quote of the buyer: they are shown in notices, logs and reports.
+
+    “Já existe uma pessoa com o documento 529.982.247-25” says as much without the number.
+    """
+    buyer, where = sale.buyer, sale.delivery
+    numbers = [where.postal_code, *((buyer.document, buyer.phone) if buyer else ())]
+    texts = [where.street, where.complement, where.recipient, sale.order.notes]
+    texts += (buyer.name, *buyer.name.split(), buyer.email) if buyer else ()
+    patterns = [r"[.\-/() ]*".join(re.findall(r"\w", number)) for number in numbers]
+    patterns += [re.escape(text.strip()) for text in texts]
+    for pattern in patterns:
+        if len(pattern) >= SHORTEST_QUOTED:
+            words = re.sub(rf"(?<!\w){pattern}(?!\w)", "•••", words, flags=re.IGNORECASE)
+    return words
+
+
+SHORTEST_QUOTED = 4
+"""Shorter parts of a name or a street are words of everybody's ("de", "Rua")."""
 
 
 def marker(found: Order) -> str:

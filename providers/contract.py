@@ -68,6 +68,20 @@ class CallFailed(Exception):
             parts.append(repr(detail[:300]))
         super().__init__(", ".join(parts))
 
+    def worded(self, detail: str) -> "CallFailed":
+        """The same failure with another `detail`; itself when that is what it says already."""
+        if detail == self.detail:
+            return self
+        return CallFailed(
+            self.outcome,
+            self.reason,
+            operation=self.operation,
+            status=self.status,
+            code=self.code,
+            detail=detail,
+            wait_s=self.wait_s,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Row:

@@ -238,17 +238,7 @@ class Http:
         for secret in self.auth.secrets():
             if secret:
                 detail = detail.replace(secret, "••••")
-        if detail == failed.detail:
-            return failed
-        return CallFailed(
-            failed.outcome,
-            failed.reason,
-            operation=failed.operation,
-            status=failed.status,
-            code=failed.code,
-            detail=detail,
-            wait_s=failed.wait_s,
-        )
+        return failed.worded(detail)
 
     def _pause(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None

@@ -2,10 +2,13 @@
 
 from collections.abc import AsyncIterator, Sequence
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from hub import outbox, selling
 from hub.changes import Change
 from hub.money import brl
 from hub.notices import Draft, raise_once
+from hub.policy import Policy
 from hub.records import OutgoingProduct, Problem
 from hub.selection import is_selected
 from hub.selling import Bound, NotSendableError
@@ -81,19 +84,28 @@ async def _wanted(work: Work, record_id: str) -> OutgoingProduct:
 
 
 async def _is_wanted(work: Work, record_id: str) -> bool:
-    """Whether the merchant (still) wants it there: one may be taken off the selection while it is on its way."""
     async with work.db.read() as session:
-        policy = await selling.policy_of(session, work.connection.id)
-        return policy.send_mode != "selected" or await is_selected(session, work.connection.id, record_id)
+        return await _is_chosen(session, work, record_id, await selling.policy_of(session, work.connection.id))
+
+
+async def _is_chosen(session: AsyncSession, work: Work, record_id: str, policy: Policy) -> bool:
+    """Whether the merchant (still) wants it there: one may be taken off the selection while it is on its way."""
+    return policy.send_mode != "selected" or await is_selected(session, work.connection.id, record_id)
 
 
 async def _send_product(work: Work, job: Job) -> str:
     """Find, post, bind. What is bound and as it was last sent costs no call."""
     sink: ProductSink = work.provider
-    known = await _bound(work, job.record_id)
-    if not (known is None and job.attempt) and not await _is_wanted(work, job.record_id):
+    async with work.db.read() as session:
+        known = (await selling.bound(session, work.connection.id, KIND, [job.record_id])).get(job.record_id)
+        policy = await selling.policy_of(session, work.connection.id)
+        chosen = await _is_chosen(session, work, job.record_id, policy)
+        # Not chosen any more, but it may have been made: then it is looked for, and bound if it was.
+        wanted = (
+            await selling.product(session, job.record_id, policy) if chosen or (known is None and job.attempt) else None
+        )
+    if wanted is None:
         return await _skip(work, job)
-    wanted = await _wanted(work, job.record_id)
     if known is None:
         return await _first_time(work, sink, job, wanted)
     ended = "unchanged"

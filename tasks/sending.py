@@ -196,10 +196,11 @@ async def _send_and_settle(work: Work, job: Job, send: Send, kind: str) -> None:
         ended = await send(work, job)
     except NotSendableError as refused:
         await _refuse(work, job, kind, refused.code, refused.problems, refused.params)
-    except CallFailed as failed:
+    except CallFailed as raised:
+        failed = await _hushed(work, job, kind, raised)
         if failed.outcome in (Outcome.REAUTH, Outcome.SLOW_DOWN):
             await _put_back(work, job, str(failed), 0.0)
-            raise
+            raise failed from None
         if failed.outcome is Outcome.REJECTED:
             problem = Problem("answer", failed.reason, failed.detail)
             await _refuse(work, job, kind, f"{kind}.not_sent", [problem], {"code": failed.code})
@@ -219,6 +220,15 @@ async def _send_and_settle(work: Work, job: Job, send: Send, kind: str) -> None:
         tally.changed += ended == "sent"
         tally.unchanged += ended in ("unchanged", "skipped")
         tally.read = tally.created + tally.changed + tally.unchanged + tally.failed
+
+
+async def _hushed(work: Work, job: Job, kind: str, failed: CallFailed) -> CallFailed:
+    """The failure without what its words quote of the buyer: from here on they are stored, logged and shown."""
+    if kind != "order" or not failed.detail:
+        return failed
+    async with work.db.read() as session:
+        sale = await selling.sale(session, work.connection.id, job.record_id)
+    return failed.worded(selling.hushed(failed.detail, sale)) if sale else failed
 
 
 async def _refuse(

@@ -9,7 +9,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import httpx
@@ -51,11 +51,20 @@ async def _export_orders(connection: str) -> str:
 
 async def _ten_calls(connection: str) -> str:
     """Ten tasks, each with a call of its own, over one provider."""
+    return await _at_once(connection, lambda provider, _: provider.list_products(1))
+
+
+async def _ten_looks(connection: str) -> str:
+    """The same where products are sent to and not read from."""
+    return await _at_once(connection, lambda provider, place: provider.find_products(f"SKU-{place}"))
+
+
+async def _at_once(connection: str, call: Callable[[Any, int], Coroutine[Any, Any, Any]]) -> str:
     db = open_hub()
     async with db.read() as session:
         found = await connections.find(session, connection)
     provider: Any = open_provider(db, found)
-    await all_of([provider.list_products(1) for _ in range(10)])
+    await all_of([call(provider, place) for place in range(10)])
     await provider.close()
     await db.close()
     return "done"
@@ -68,6 +77,7 @@ JOBS: dict[str, Callable[[str], Awaitable[str]]] = {
     "push-products": _push_products,
     "export-orders": _export_orders,
     "ten-calls": _ten_calls,
+    "ten-looks": _ten_looks,
 }
 
 

@@ -85,26 +85,11 @@ class Erp:
         self, number: str, lines: Sequence[tuple[str, str, str]], *, pay: bool = True, document: str = CPF, **rest: Any
     ) -> None:
         """Hand in an order of (SKU, quantity, unit price) lines, paid in full unless said otherwise."""
-        goods = sum((Decimal(quantity) * Decimal(price) for _, quantity, price in lines), Decimal(0))
-        total = goods - rest.get("discount", Decimal(0)) + rest.get("freight", Decimal(0))
-        placed = PlacedOrder(
-            number=number,
-            placed_at=rest.pop("placed_at", datetime.now(UTC)),
-            buyer=Buyer(
-                name=rest.pop("buyer_name", "Comprador de Teste"),
-                document=document,
-                email=rest.pop("email", "comprador@loja.example"),
-                phone=rest.pop("phone", ""),
-            ),
-            lines=tuple(Line(sku, f"Produto {sku}", Decimal(q), Decimal(price)) for sku, q, price in lines),
-            total=rest.pop("total", total),
-            payment_method=rest.pop("payment_method", "pix"),
-            **rest,
-        )
+        made = placed(number, lines, document=document, **rest)
         async with self.db.write() as session:
-            await put_order(session, MERCHANT, placed)
+            await put_order(session, MERCHANT, made)
         if pay:
-            await self.pay(number, total)
+            await self.pay(number, made.total)
 
     async def pay(self, number: str, amount: Decimal, reference: str = "p1") -> None:
         async with self.db.write() as session:
@@ -149,3 +134,23 @@ class Erp:
     async def _run(self, path: str, needs: type, steps: Any, dry_run: bool) -> Summary:
         (summary,) = await run_path(path, needs, steps, self.id, wanted=lambda _: True, dry_run=dry_run, db=self.db)
         return summary
+
+
+def placed(number: str, lines: Sequence[tuple[str, str, str]], document: str = CPF, **rest: Any) -> PlacedOrder:
+    """An order of (SKU, quantity, unit price) lines."""
+    goods = sum((Decimal(quantity) * Decimal(price) for _, quantity, price in lines), Decimal(0))
+    total = goods - rest.get("discount", Decimal(0)) + rest.get("freight", Decimal(0))
+    return PlacedOrder(
+        number=number,
+        placed_at=rest.pop("placed_at", datetime.now(UTC)),
+        buyer=Buyer(
+            name=rest.pop("buyer_name", "Comprador de Teste"),
+            document=document,
+            email=rest.pop("email", "comprador@loja.example"),
+            phone=rest.pop("phone", ""),
+        ),
+        lines=tuple(Line(sku, f"Produto {sku}", Decimal(q), Decimal(price)) for sku, q, price in lines),
+        total=rest.pop("total", total),
+        payment_method=rest.pop("payment_method", "pix"),
+        **rest,
+    )

@@ -1,5 +1,6 @@
 """A planted buyer and planted tokens: sent to the ERP and found nowhere else in clear, however badly it goes."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ async def test_a_good_run_tells_nobody_who_bought(erp: Erp, tmp_path: Path) -> N
     await watch.run()
     watch.check()
     (person,) = erp.people()
-    assert (person["documento"], person["email"]) == (canary.CPF, canary.PERSON["email"]), "the ERP was told"
+    assert person["email"] == canary.PERSON["email"], "the ERP was told"
     assert "Gertrudes" in erp.sales()[0]["observacoes"]
 
 
@@ -94,3 +95,6 @@ async def test_a_refusal_that_quotes_the_buyer_is_shown_without_the_quotation(
     await watch.run()
     watch.check()
     assert "order.not_sent" in await erp.notices(), "it was refused"
+    told = [json.loads(value) for place, value in canary.stored(tmp_path) if place == "notice.params"]
+    words = [problem["received"] for params in told for problem in params.get("problems", ())]
+    assert words == ["Já existe uma pessoa com o documento •••"]

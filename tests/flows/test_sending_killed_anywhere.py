@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 
+import pytest
 from sqlalchemy import delete
 
 from hub.db import Database
@@ -18,6 +19,7 @@ POINTS = ("before-http", "after-http", "before-commit", "after-commit")
 LINES = [("CAN-1", "2", "25.00"), ("CAN-2", "1", "26.10")]
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_a_push_killed_at_any_point_and_run_again_sends_each_product_once(
     sandbox: Sandbox, db: Database, driver: Driver
 ) -> None:

@@ -138,7 +138,7 @@ FOUND = {
 
 @settings(
     deadline=None,
-    max_examples=25,
+    max_examples=60,
     derandomize=True,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
