@@ -142,6 +142,7 @@ async def claim(
     """
     now = utcnow()
     here = (col(OutboxEntry.connection_id) == connection.id, col(OutboxEntry.kind).in_(kinds))
+    await _one_claims(session, connection)
     await _free_the_dead(session, here, col(OutboxEntry.claimed_by) != holder, lag_s)
     busy = select(col(OutboxEntry.record_id)).where(
         *here,
@@ -157,13 +158,16 @@ async def claim(
         col(OutboxEntry.record_id).not_in(busy),
     )
     oldest = select(OutboxEntry).where(*due).order_by(col(OutboxEntry.queued_at), col(OutboxEntry.id)).limit(limit)
-    found = list((await session.execute(oldest)).scalars())
+    # What is locked is being queued again or taken off at this moment: its turn comes when that is over.
+    found = list((await session.execute(oldest.with_for_update(skip_locked=True))).scalars())
     siblings = await session.execute(
-        select(OutboxEntry).where(
+        select(OutboxEntry)
+        .where(
             *here,
             col(OutboxEntry.state).in_(["pending", "unknown", "failed"]),
             col(OutboxEntry.record_id).in_({entry.record_id for entry in found}),
         )
+        .with_for_update(skip_locked=True)
     )
     entries = {entry.id: entry for entry in (*found, *siblings.scalars())}
     return [_claimed(entry, holder) for entry in entries.values()]
@@ -179,6 +183,7 @@ async def claim_record(
     would not show in a search yet. Two tasks of one holder must not ask for the same record at once.
     """
     now = utcnow()
+    await _one_claims(session, connection)
     table = OutboxEntry.__table__  # type: ignore[attr-defined]
     row = {**_blank(now), "merchant_id": connection.merchant_id, "connection_id": connection.id, "state": "skipped"}
     key = ["connection_id", "kind", "record_id"]
@@ -189,12 +194,22 @@ async def claim_record(
         col(OutboxEntry.record_id) == record_id,
     )
     await _free_the_dead(session, here, true(), lag_s, own=holder)
-    entries = list((await session.execute(select(OutboxEntry).where(*here).with_for_update())).scalars())
+    mine = select(OutboxEntry).where(*here).order_by(col(OutboxEntry.kind)).with_for_update()
+    entries = list((await session.execute(mine.execution_options(populate_existing=True))).scalars())
     for entry in entries:
         lags = entry.state == "unknown" and entry.not_before is not None and entry.not_before > now
         if entry.state == "claimed" or lags:
             return []
     return [_claimed(entry, holder) for entry in entries]
+
+
+async def _one_claims(session: AsyncSession, connection: Connection) -> None:
+    """Claims of one connection come one after the other: on PostgreSQL two that read the same entry would both have it.
+
+    SQLite lets one transaction write at a time anyway. The lock leaves room for rows that refer to the connection.
+    """
+    mine = select(col(Connection.id)).where(col(Connection.id) == connection.id)
+    await session.execute(mine.with_for_update(key_share=True))
 
 
 async def _free_the_dead(
