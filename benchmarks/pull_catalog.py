@@ -5,12 +5,10 @@ The simulator answers each call after 5 ms, without a quota; 30 calls are under 
 
 import argparse
 import asyncio
-import contextlib
 import json
 import statistics
 import sys
 import tempfile
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -21,9 +19,8 @@ from rich.table import Table
 
 from benchmarks._machine import cpu_seconds, described, facts
 from benchmarks._our_pull import NOT_BUSINESS
+from benchmarks._prefect import Prefect, prefect_server
 from benchmarks._processes import Sandbox, measured, sandbox
-from deployments.processes import Group
-from deployments.up import Parts, running
 from hub import connections
 from hub.clock import utcnow
 from hub.migrate import upgrade
@@ -36,14 +33,6 @@ LATENCY_MS = 5
 MEMORY_SIZES = (2_000, 33_000)
 TOKEN = "demo-token"
 CLIENT = {"client_id": "demo-client", "client_secret": "demo-client-secret"}
-
-
-@dataclass(frozen=True, slots=True)
-class Prefect:
-    """The running server: how a flow reaches it, and its process group."""
-
-    env: dict[str, str]
-    group: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +91,7 @@ def main() -> int:
 async def measure(options: argparse.Namespace, say: Any) -> dict[str, Any]:
     """Every figure of this benchmark, by its key."""
     with tempfile.TemporaryDirectory(prefix="esteira-bench-") as folder:
-        async with _prefect(Path(folder), say) as prefect:
+        async with prefect_server(Path(folder), say) as prefect:
             results = await _first_and_second(options, prefect, Path(folder), say)
             for size in MEMORY_SIZES:
                 results[f"peak_mb_{size}"] = None
@@ -199,17 +188,6 @@ async def _hub(home: Path, served: Sandbox, prefect: Prefect, kind: str) -> Hub:
             "expires_at": (utcnow() + lifetime).isoformat(),
         }
     return await Hub(settings, served, prefect).connect(kind, credentials, Policy(calls_per_minute=0))
-
-
-@contextlib.asynccontextmanager
-async def _prefect(folder: Path, say: Any) -> AsyncIterator[Prefect]:
-    """A Prefect server as `esteira up` runs it, on a home and a port of its own."""
-    settings = Settings(home=folder / "prefect", database_url="", prefect_database_url="", bind_host="127.0.0.1")
-    groups: list[Group] = []
-    parts = Parts(worker=False, web=False, sandbox=False)
-    async with running(settings, parts, free_ports=True, say=say, groups=groups) as started:
-        _, services = groups
-        yield Prefect(started.prefect_env, services.id)
 
 
 def _catalogue(options: argparse.Namespace, size: int) -> list[str]:

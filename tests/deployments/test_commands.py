@@ -1,12 +1,10 @@
 """The verbs as ops type them: `cli.run` in this process, on a home of the test's own, against the sandbox over HTTP."""
 
-import asyncio
 import io
 import json
 import shutil
 import sqlite3
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,8 +18,7 @@ from deployments import cli
 from deployments.commands import _syncing, check, connect, keys, migrate, notices, status, sync
 from hub import crypto
 from hub.settings import settings
-from sandbox.app import create_app
-from sandbox.core.server import make_server
+from tests.serving import sandbox_in_a_thread
 
 TOKEN = "demo-token"
 VERBS = (migrate, connect, check, sync, status, notices, keys)
@@ -31,15 +28,8 @@ Esteira = Callable[..., SimpleNamespace]
 @pytest.fixture(scope="module")
 def served() -> Iterator[str]:
     """The address of a sandbox served by a thread."""
-    server, listener = make_server(create_app())
-    ready = threading.Event()
-    server.on_ready = ready.set
-    thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])), daemon=True)
-    thread.start()
-    assert ready.wait(10), "the sandbox did not start"
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server.should_exit = True
-    thread.join(10)
+    with sandbox_in_a_thread() as address:
+        yield address
 
 
 @pytest.fixture

@@ -20,8 +20,7 @@ from deployments import cli
 from deployments.commands import check, connect, disconnect
 from hub import crypto
 from hub.settings import Settings, settings
-from sandbox.app import create_app
-from sandbox.core.server import make_server
+from tests.serving import sandbox_in_a_thread
 from web.app import create_app as create_web
 
 Esteira = Callable[..., SimpleNamespace]
@@ -31,15 +30,8 @@ DEMO = "/_sandbox/contaazul/accounts/demo"
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[str]:
-    server, listener = make_server(create_app())
-    ready = threading.Event()
-    server.on_ready = ready.set
-    thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])), daemon=True)
-    thread.start()
-    assert ready.wait(10), "the sandbox did not start"
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server.should_exit = True
-    thread.join(10)
+    with sandbox_in_a_thread() as address:
+        yield address
 
 
 @pytest.fixture

@@ -1,16 +1,13 @@
 """One sandbox over real HTTP for all tests of this folder, reset before each."""
 
-import asyncio
 import json
-import threading
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
-from sandbox.app import create_app
-from sandbox.core.server import make_server
+from tests.serving import sandbox_in_a_thread
 
 
 class Client:
@@ -77,15 +74,8 @@ class Client:
 @pytest.fixture(scope="session")
 def served() -> Iterator[str]:
     """The address of a sandbox served by a thread."""
-    server, listener = make_server(create_app())
-    ready = threading.Event()
-    server.on_ready = ready.set
-    thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])), daemon=True)
-    thread.start()
-    assert ready.wait(10), "the sandbox did not start"
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server.should_exit = True
-    thread.join(10)
+    with sandbox_in_a_thread() as address:
+        yield address
 
 
 @pytest.fixture

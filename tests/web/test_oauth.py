@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import threading
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -21,8 +20,7 @@ from hub.start import open_hub
 from hub.tables import Connection
 from providers.consent import Consent
 from providers.registry import KINDS
-from sandbox.app import create_app as create_sandbox
-from sandbox.core.server import make_server
+from tests.serving import sandbox_in_a_thread
 from web.app import create_app
 from web.oauth import without_query
 
@@ -31,15 +29,8 @@ BACK = "http://localhost:8080/oauth/{}/callback"
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[str]:
-    server, listener = make_server(create_sandbox())
-    ready = threading.Event()
-    server.on_ready = ready.set
-    thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])), daemon=True)
-    thread.start()
-    assert ready.wait(10), "the sandbox did not start"
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server.should_exit = True
-    thread.join(10)
+    with sandbox_in_a_thread() as address:
+        yield address
 
 
 @pytest.fixture
