@@ -10,10 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import delete
 
+from hub.db import Database
 from hub.settings import settings
+from hub.tables import Lease, Merchant, Quota
 
 ROOT = Path(__file__).resolve().parents[2]
+POINTS = ("before-http", "after-http", "before-commit", "after-commit")
+"""Where a job may die: around each HTTP call and each commit."""
 
 
 @dataclass
@@ -57,6 +62,13 @@ class Driver:
     def _line(self) -> str:
         assert self._process.stdout
         return self._process.stdout.readline().strip()
+
+
+async def begin_anew(db: Database) -> None:
+    """Everything of a merchant goes with the merchant; leases and quotas hang on nobody."""
+    async with db.write() as session:
+        for model in (Merchant, Lease, Quota):
+            await session.execute(delete(model))
 
 
 @pytest.fixture(scope="session")

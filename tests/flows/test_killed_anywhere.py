@@ -7,17 +7,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import delete
 
 from hub.db import Database
-from hub.tables import Lease, Merchant, Quota
 from tests.contract.subjects import Sandbox
-from tests.flows.driving import Driver, driver, driving
+from tests.flows.driving import POINTS, Driver, begin_anew, driver, driving
 from tests.flows.shop import Shop, free
 
 __all__ = ["driver", "driving"]
-
-POINTS = ("before-http", "after-http", "before-commit", "after-commit")
 
 
 # Each case dies a hundred times: one of them does so on PostgreSQL too, the others on SQLite only.
@@ -94,7 +90,7 @@ async def _die_everywhere(prepare: Callable[[], Awaitable[Shop]], job: str, driv
     deaths = 0
     for point in POINTS:
         for index in range(1, undisturbed.passed[point] + 1):
-            await _wipe(db)
+            await begin_anew(db)
             shop = await prepare()
             end = driver.run(job, shop.id, point, index)
             deaths += end.outcome == "killed"
@@ -121,13 +117,6 @@ def _comparable(state: dict[str, Any]) -> dict[str, Any]:
     }
     parents = {key: parent for key, (_, _, parent) in state["bindings"].items()}
     return {**state, "products": products, "bindings": parents}
-
-
-async def _wipe(db: Database) -> None:
-    """Everything of a merchant goes with the merchant; leases and quotas hang on nobody."""
-    async with db.write() as session:
-        for model in (Merchant, Lease, Quota):
-            await session.execute(delete(model))
 
 
 def _small_shop(sandbox: Sandbox) -> None:

@@ -4,18 +4,15 @@ from collections.abc import Awaitable, Callable
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import delete
 
 from hub.db import Database
-from hub.tables import Lease, Merchant, Quota
 from tests.contract.subjects import Sandbox
-from tests.flows.driving import Driver, driver, driving
+from tests.flows.driving import POINTS, Driver, begin_anew, driver, driving
 from tests.flows.erp import Erp
 from tests.flows.erp_fixtures import contaazul
 
 __all__ = ["contaazul", "driver", "driving"]
 
-POINTS = ("before-http", "after-http", "before-commit", "after-commit")
 LINES = [("CAN-1", "2", "25.00"), ("CAN-2", "1", "26.10")]
 
 
@@ -63,7 +60,7 @@ async def _die_everywhere(
     deaths = 0
     for point in POINTS:
         for index in range(1, undisturbed.passed[point] + 1):
-            await _begin_anew(db)
+            await begin_anew(db)
             erp = await prepare()
             deaths += driver.run(job, erp.id, point, index).outcome == "killed"
             assert driver.run(job, erp.id).outcome == "done", f"rerun after a death {point} {index}"
@@ -81,10 +78,3 @@ async def _shop(db: Database, sandbox: Sandbox) -> Erp:
     await erp.offer("CAN-1", "25.00")
     await erp.offer("CAN-2", "26.10")
     return erp
-
-
-async def _begin_anew(db: Database) -> None:
-    """Everything of a merchant goes with the merchant; leases and quotas hang on nobody."""
-    async with db.write() as session:
-        for model in (Merchant, Lease, Quota):
-            await session.execute(delete(model))
