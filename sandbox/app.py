@@ -13,6 +13,7 @@ from sandbox.contaazul.vendor import ContaAzul
 from sandbox.core.calllog import CallLog
 from sandbox.core.clock import Clock, iso
 from sandbox.core.control import control_app
+from sandbox.core.deliveries import DELIVERY_SETTINGS, Deliveries
 from sandbox.core.exchange import Receive, Scope, Send, exchange
 from sandbox.core.faults import Faults
 from sandbox.core.scripts import Scripts
@@ -23,6 +24,7 @@ from sandbox.tiny.settings import TINY_SETTINGS
 from sandbox.tiny.vendor import EDITS, Tiny
 
 DEMO = "demo"
+SETTINGS = {**CORE_SETTINGS, **DELIVERY_SETTINGS, **TINY_SETTINGS, **CONTAAZUL_SETTINGS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class Sandbox:
 
     def __init__(self, start: Start) -> None:
         self.start = start
-        self.reset(None)
+        self._begin(None)
         self._control = control_app(self, [*tiny_routes(lambda: self.tiny), *contaazul_routes(lambda: self.contaazul)])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -68,8 +70,13 @@ class Sandbox:
 
     def reset(self, catalog: str | None) -> None:
         """Forget everything and start over: settings and catalogue of the start, or the named catalogue."""
+        self.deliveries.close()
+        self._begin(catalog)
+
+    def _begin(self, catalog: str | None) -> None:
         self.clock = Clock(rate=self.start.clock_rate)
-        self.settings = Settings({**CORE_SETTINGS, **TINY_SETTINGS, **CONTAAZUL_SETTINGS}, self.start.settings)
+        self.settings = Settings(SETTINGS, self.start.settings)
+        self.deliveries = Deliveries(self.clock, self.settings)
         self.log = CallLog()
         self.faults = Faults()
         self.clear_scripts()
@@ -112,6 +119,7 @@ class Sandbox:
             "calls": self.log.arrived,
             "faults": len(self.faults.planted),
             "scripts": len(self.scripts.all),
+            "deliveries": self.deliveries.totals(),
         }
 
 

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from sandbox.core.clock import from_iso, iso
+from sandbox.core.deliveries import Deliveries
 from sandbox.core.exchange import World
 from sandbox.core.faults import FAULTS
 from sandbox.core.scripts import Scripts
@@ -19,6 +20,7 @@ class Controlled(World, Protocol):
     """What the control API needs of the running sandbox."""
 
     scripts: Scripts
+    deliveries: Deliveries
 
     def reset(self, catalog: str | None) -> None:
         """Start over with the settings and catalogue the process began with, or with `catalog`."""
@@ -48,6 +50,9 @@ def control_app(world: Controlled, vendor_routes: list[BaseRoute]) -> Starlette:
         Route("/_sandbox/scripts", _scripts(world), methods=["GET", "POST", "DELETE"]),
         Route("/_sandbox/calls", _calls(world), methods=["GET", "DELETE"]),
         Route("/_sandbox/calls/summary", _calls_summary(world)),
+        Route("/_sandbox/deliveries", _deliveries(world), methods=["GET", "DELETE"]),
+        Route("/_sandbox/deliveries/flush", _flush(world), methods=["POST"]),
+        Route("/_sandbox/deliveries/wait", _wait(world), methods=["POST"]),
         *vendor_routes,
     ]
     return Starlette(
@@ -163,6 +168,46 @@ def _calls_summary(world: Controlled) -> Endpoint:
         return answer(world.log.summary())
 
     return summary
+
+
+def _deliveries(world: Controlled) -> Endpoint:
+    async def deliveries(request: Request) -> Response:
+        if request.method == "DELETE":
+            world.deliveries.forget()
+        query = request.query_params
+        rows = world.deliveries.select(query.get("vendor"), query.get("account"), query.get("event"))
+        return answer({"deliveries": rows, "totals": world.deliveries.totals()})
+
+    return deliveries
+
+
+def _flush(world: Controlled) -> Endpoint:
+    async def flush(request: Request) -> Response:
+        body = await body_of(request)
+        unknown = set(body) - {"shuffle_seed", "copies", "reverse"}
+        if unknown:
+            raise ValueError(f"a flush has shuffle_seed, copies, reverse; got {', '.join(sorted(unknown))}")
+        seed, copies = body.get("shuffle_seed"), body.get("copies", 1)
+        if not isinstance(copies, int) or copies < 1:
+            raise ValueError(f"copies is a whole number from 1, got {copies!r}")
+        if seed is not None and not isinstance(seed, int):
+            raise ValueError(f"shuffle_seed is a whole number, got {seed!r}")
+        return answer(
+            await world.deliveries.flush(shuffle_seed=seed, copies=copies, reverse=bool(body.get("reverse", False)))
+        )
+
+    return flush
+
+
+def _wait(world: Controlled) -> Endpoint:
+    async def wait(request: Request) -> Response:
+        seconds = (await body_of(request)).get("seconds", 5)
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds < 0:
+            raise ValueError(f"seconds is a number not below 0, got {seconds!r}")
+        idle = await world.deliveries.wait(seconds)
+        return answer({"idle": idle, "totals": world.deliveries.totals()})
+
+    return wait
 
 
 async def _refused(_: Request, problem: Exception) -> Response:
