@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from hub import money
+from hub.stages import Stage
 
 
 class Policy(BaseModel):
@@ -30,9 +31,32 @@ class Policy(BaseModel):
     """Overrides the account's limit, for accounts shared with other integrations; 0 is no limit."""
     calls_at_once: int | None = Field(default=None, ge=1, le=100)
     """Overrides how many calls one process may have under way at the same time."""
+    pull_prices: bool = False
+    """Where the store keeps the products (`pull_products` off): the ERP's prices come back to those it has. Without a
+    % rule only, as a price that the rule made cannot be told from one that the merchant made."""
     send_mode: Literal["automatic", "selected"] = "automatic"
     price_adjustment: Decimal = Decimal(0)
     """Percent put on every price sent, from the store's price each time."""
+
+    orders: Literal["paid", "all", "none"] = "paid"
+    """Which of the store's orders go to the ERP: those that were paid, all from their placing on, or none."""
+    order_states: Literal["both", "to_erp", "from_erp", "none"] = "both"
+    """Which way the progress of an order is told once the ERP has it. A cancellation in the store is always told."""
+    status_map: dict[Stage, str] = Field(default_factory=dict)
+    """What the ERP calls a stage, where the merchant wants another of its situations than the default."""
+    order_label: str = Field(default="Esteira", max_length=30)
+    """The name under which the ERP shows who made an order."""
+    order_deposit: str = Field(default="", max_length=100)
+    """The deposit that orders take their goods from, by name (Tiny v2) or id (v3); empty is the ERP's own choice."""
+    operation_nature: str = Field(default="", max_length=50)
+    """The tax operation of orders, by name (Tiny v2) or id (v3); empty is the ERP's own choice."""
+    ecommerce_id: str = Field(default="", max_length=20)
+    """The id of the e-commerce integration in Tiny: without it Tiny tells nothing back of an order."""
+    pull_invoices: bool = True
+    mail_shipped: bool = False
+    """Tell the buyer by e-mail that the parcel left, with its tracking code."""
+    mail_delivered: bool = False
+    """Tell the buyer by e-mail that the parcel was delivered."""
 
     @field_validator("price_adjustment")
     @classmethod

@@ -206,6 +206,10 @@ class OutgoingOrder:
     placed_on: date
     notes: str = ""
     delivery: OutgoingAddress = OutgoingAddress()
+    stage: str = "approved"
+    """How far it has come (`hub.stages`): what its situation over there is to be."""
+    customer: OutgoingCustomer | None = None
+    """The buyer, for systems that take a customer within the order."""
 
     def __repr__(self) -> str:
         """Without address and notes, which are personal data."""
@@ -214,8 +218,44 @@ class OutgoingOrder:
 
 @dataclass(frozen=True, slots=True)
 class InvoiceRow:
-    """A note of a vendor's listing."""
+    """A note of a vendor's listing.
+
+    `external_id` is their id of it, empty where the access key is all that they know it by; `order_ref` their id of the
+    order that it was issued for, where the row tells it; `state` what the row says of it in our words (`authorised`,
+    `cancelled`, `denied`, `pending`), empty where only the document tells; `link` a page that shows it.
+    """
 
     access_key: str
     number: str
     status: str
+    external_id: str = ""
+    order_ref: str = ""
+    state: str = ""
+    link: str = ""
+    series: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """How an order was shipped, as the system that ships it tells it."""
+
+    tracking_code: str
+    tracking_url: str = ""
+    carrier: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderStatus:
+    """How an order stands over there.
+
+    `stage` is ours (`hub.stages`), empty for a situation that has none; `told` is the vendor's own word. `as_of` is
+    when the question was asked. `number` is the store's number that the order carries over there, `erp_number` its own.
+    """
+
+    external_id: str
+    stage: str
+    told: str
+    as_of: datetime
+    parcel: Parcel | None = None
+    number: str = ""
+    erp_number: str = ""

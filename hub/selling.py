@@ -13,7 +13,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from hub import money, outbox
+from hub import money, outbox, stages
 from hub.clock import to_sao_paulo
 from hub.policy import Policy
 from hub.records import (
@@ -203,6 +203,8 @@ def order(sale: Sale, *, prove: bool = True) -> OutgoingOrder:
         placed_on=placed_on,
         notes=found.notes,
         delivery=sale.delivery,
+        stage=stages.of_order(found.state, found.stage),
+        customer=customer(sale) if sale.buyer else None,
     )
 
 

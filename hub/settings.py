@@ -53,6 +53,31 @@ class Settings(BaseSettings):
     contaazul_client_secret: SecretStr = SecretStr("")
     contaazul_search_lag_s: float = 5.0
 
+    tagplus_api_url: str = "https://api.tagplus.com.br"
+    tagplus_authorize_url: str = "https://developers.tagplus.com.br/authorize"
+    tagplus_token_url: str = "https://api.tagplus.com.br/oauth2/token"  # noqa: S105 an address, not a secret
+    tagplus_scope: str = (
+        "write:produtos write:clientes write:pedidos write:webhooks read:nfes read:formas_pagamento read:usuarios "
+        "read:unidades read:cidades read:tipos_contatos read:tipos_cadastros read:registro_atividades read:me"
+    )
+    tagplus_client_id: str = ""
+    tagplus_client_secret: SecretStr = SecretStr("")
+    tagplus_search_lag_s: float = 5.0
+    tiny_search_lag_s: float = 10.0
+
+    inbox_quiet_s: float = 30.0
+    inbox_poll_s: float = 0.2
+    inbox_days: int = 14
+    hooks_per_second: float = 100.0
+    hooks_burst: int = 5000
+
+    smtp_host: str = ""
+    smtp_port: int = 587
+    smtp_tls: Literal["starttls", "tls", "none"] = "starttls"
+    smtp_user: str = ""
+    smtp_password: SecretStr = SecretStr("")
+    smtp_from: str = ""
+
     @field_validator("quota_share")
     @classmethod
     def _share_leaves_room(cls, value: float) -> float:

@@ -4,7 +4,7 @@ A flow asks for a capability, never for a kind: `provider(connection, CatalogSou
 same files as every other one and gives the capabilities it has, put together in its `provider.py`.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -12,6 +12,7 @@ from typing import Any, Protocol, Self, runtime_checkable
 
 from hub.records import (
     InvoiceRow,
+    OrderStatus,
     OutgoingCustomer,
     OutgoingOrder,
     OutgoingProduct,
@@ -271,10 +272,39 @@ class OrderSink(Protocol):
 
 
 @runtime_checkable
+class OrderStateSink(Protocol):
+    """An order that is over there already can be moved on as it moves on here."""
+
+    def states_told(self, order: OutgoingOrder) -> str:
+        """What the vendor would be told for the order's stage, in its own word; '' where it has none for it. Pure."""
+
+    async def move_order(self, external_id: str, order: OutgoingOrder) -> str:
+        """Bring it to the order's stage, unless it has come as far or further over there: it is read before it is
+        written. Returns the stage at which it stands then. Repeatable. Raises CallFailed.
+        """
+
+
+@runtime_checkable
+class OrderStateSource(Protocol):
+    """How the orders over there stand can be read."""
+
+    def changed_orders(self, since: datetime) -> AsyncIterator[list[Row]]:
+        """Rows of orders changed since (aware time), page by page; where the vendor's filter is coarser, of more.
+
+        Raises CallFailed.
+        """
+
+    async def read_order(self, external_id: str) -> OrderStatus | Gone:
+        """How one order stands now, with its parcel where it has one. Raises CallFailed."""
+
+
+@runtime_checkable
 class InvoiceSource(Protocol):
     """Invoices can be read from it."""
 
     longest_window_days: int
+    rows_tell_order: bool
+    """Whether the rows of a listing name the order: then a listing finds every order's note, and none is asked for."""
 
     async def invoices_of_order(self, order_id: str, first: date, last: date) -> list[InvoiceRow]:
         """Notes issued for an order of theirs between two days, both counted. Raises CallFailed."""
@@ -282,8 +312,19 @@ class InvoiceSource(Protocol):
     def list_invoices(self, first: date, last: date) -> AsyncIterator[list[InvoiceRow]]:
         """All notes issued between two days, both counted, page by page. Raises CallFailed."""
 
-    async def read_invoice(self, access_key: str) -> bytes | Gone:
-        """The note's document as it comes: XML, or a ZIP where it was corrected. Raises CallFailed."""
+    async def read_invoice(self, row_id: str) -> bytes | Gone:
+        """The note's document as it comes: XML, or a ZIP where it was corrected. Raises CallFailed.
+
+        `row_id` is the row's `external_id`, or its access key where it has none.
+        """
+
+
+@runtime_checkable
+class InvoiceLookup(Protocol):
+    """One note can be asked for by the id that an event names."""
+
+    async def find_invoice(self, external_id: str) -> InvoiceRow | Gone:
+        """The note's row, its key empty while it has none. Raises CallFailed."""
 
 
 @runtime_checkable
@@ -292,3 +333,55 @@ class Revocable(Protocol):
 
     async def revoke(self) -> None:
         """Take it back; one that is gone already is as good. Raises CallFailed."""
+
+
+class Subject(StrEnum):
+    """What an event is about, and so what is read when it comes."""
+
+    PRODUCT = "product"
+    STOCK = "stock"
+    ORDER = "order"
+    INVOICE = "invoice"
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """Something happened to that record of theirs. What, the record itself tells."""
+
+    subject: Subject
+    external_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A webhook, read. No hints: nothing that we follow (an unknown kind of event, a freight quotation).
+
+    `document` is the account's own CNPJ where the event tells it, digits and letters only. `answer` is what the vendor
+    waits for at once, as JSON values; None where any 200 will do.
+    """
+
+    hints: tuple[Hint, ...] = ()
+    document: str = ""
+    answer: Any = None
+
+
+class UnreadableEventError(ValueError):
+    """A webhook whose body is not what its vendor sends; the text says what was received and what is valid."""
+
+
+class Webhooks(Protocol):
+    """How a system's webhooks are authenticated and read: the module `webhooks` of its folder. All of it is pure.
+
+    Only `read` is asked before the answer, so it must be quick; everything else about an event waits for the drain.
+    """
+
+    TOPICS: Mapping[str, str]
+    """Topic → how the vendor's screen calls it, in Portuguese. One address each."""
+    HAS_SECRET: bool
+    """Whether the vendor sends a secret of ours along."""
+
+    def authentic(self, secret: str, headers: Mapping[str, str]) -> bool:
+        """Whether the headers (names in lower case) show who sent it; compared in constant time."""
+
+    def read(self, topic: str, body: bytes, media_type: str) -> Event:
+        """What the event says. Raises UnreadableEventError."""

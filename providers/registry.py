@@ -8,7 +8,7 @@ from hub.db import Database
 from hub.tables import Connection
 from providers.consent import OAuthApp
 from providers.contaazul.provider import ContaAzul
-from providers.contract import Provider
+from providers.contract import Provider, Webhooks
 from providers.tiny_v2.provider import TinyV2
 from providers.tiny_v3.provider import TinyV3
 
@@ -35,6 +35,8 @@ class Kind:
     app: Callable[[], OAuthApp] | None = None
     defaults: Mapping[str, Any] = field(default_factory=dict)
     """The policy of a new connection, where it differs from everybody's (design, section 8)."""
+    webhooks: Webhooks | None = None
+    """How its events are read; None where the system sends none."""
 
     @property
     def oauth(self) -> bool:

@@ -2,9 +2,9 @@
 
 from hub.tables.catalog import KitItem, Picture, Price, Product, RelatedProduct, Stock
 from hub.tables.operations import Lease, Notice, Quota, RunReport
-from hub.tables.sales import Address, Customer, Invoice, Order, OrderItem, Payment, Shipment
+from hub.tables.sales import Address, Customer, Invoice, Mail, Order, OrderItem, Payment, Shipment
 from hub.tables.store import ApiToken, IdempotencyKey, Selection
-from hub.tables.sync import Binding, Cursor, InboxEvent, OutboxEntry, Quarantined, Worklist
+from hub.tables.sync import Binding, Cursor, Door, InboxEvent, OutboxEntry, Quarantined, Worklist
 from hub.tables.tenancy import Connection, Merchant
 
 __all__ = [
@@ -14,11 +14,13 @@ __all__ = [
     "Connection",
     "Cursor",
     "Customer",
+    "Door",
     "IdempotencyKey",
     "InboxEvent",
     "Invoice",
     "KitItem",
     "Lease",
+    "Mail",
     "Merchant",
     "Notice",
     "Order",

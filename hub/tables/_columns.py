@@ -10,6 +10,7 @@ from sqlalchemy import Column, ForeignKey, ForeignKeyConstraint
 from sqlmodel import Field, SQLModel
 
 from hub.clock import utcnow
+from hub.crypto import EncryptedText
 from hub.ids import new_id
 from hub.types import Exact, Json, Moment
 
@@ -52,6 +53,11 @@ def stamped_() -> Any:
     return Field(default_factory=utcnow, sa_column=Column(Moment(), nullable=False))
 
 
+def sealed_() -> Any:
+    """An encrypted text."""
+    return Field(default="", sa_column=Column(EncryptedText(), nullable=False))
+
+
 def within_merchant(column: str, table: str) -> ForeignKeyConstraint:
     """A reference that cannot leave its tenant: (merchant, id) on both sides.
 
@@ -61,4 +67,4 @@ def within_merchant(column: str, table: str) -> ForeignKeyConstraint:
     return ForeignKeyConstraint(["merchant_id", column], [f"{table}.merchant_id", f"{table}.id"], ondelete="CASCADE")
 
 
-__all__ = ["datetime", "exact_", "id_", "json_", "merchant_", "moment_", "stamped_", "within_merchant"]
+__all__ = ["datetime", "exact_", "id_", "json_", "merchant_", "moment_", "sealed_", "stamped_", "within_merchant"]

@@ -4,15 +4,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Column, Text, UniqueConstraint
+from sqlalchemy import Column, Index, Text, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from hub.crypto import EncryptedJson, EncryptedText
-from hub.tables._columns import exact_, id_, json_, merchant_, moment_, stamped_, within_merchant
-
-
-def _sealed() -> Any:
-    return Field(default="", sa_column=Column(EncryptedText(), nullable=False))
+from hub.crypto import EncryptedJson
+from hub.tables._columns import exact_, id_, json_, merchant_, moment_, sealed_, stamped_, within_merchant
 
 
 class Customer(SQLModel, table=True):
@@ -26,10 +22,10 @@ class Customer(SQLModel, table=True):
     id: str = id_()
     merchant_id: str = merchant_()
     document_index: str | None = Field(default=None, max_length=64)
-    document: str = _sealed()
-    name: str = _sealed()
-    email: str = _sealed()
-    phone: str = _sealed()
+    document: str = sealed_()
+    name: str = sealed_()
+    email: str = sealed_()
+    phone: str = sealed_()
     created_at: datetime = stamped_()
     updated_at: datetime = stamped_()
 
@@ -52,11 +48,13 @@ class Order(SQLModel, table=True):
     customer_id: str | None = Field(default=None, max_length=32)
     state: str = Field(default="created", max_length=20)
     payment_state: str = Field(default="pending", max_length=20)
+    stage: str = Field(default="", max_length=20)
+    """How far its goods have come (`hub.stages`), as the ERP or the store told; empty before either said anything."""
     items_total: Decimal | None = exact_(nullable=False)
     discount: Decimal | None = exact_(nullable=False)
     freight: Decimal | None = exact_(nullable=False)
     total: Decimal | None = exact_(nullable=False)
-    notes: str = _sealed()
+    notes: str = sealed_()
     content_hash: str = Field(default="", max_length=32)
     payment_method: str = Field(default="", max_length=40)
     instalments: int = 1
@@ -136,7 +134,7 @@ class Invoice(SQLModel, table=True):
     total: Decimal | None = exact_(nullable=False)
     link: str = Field(default="", sa_column=Column(Text, nullable=False))
     issuer: str = Field(default="", max_length=14)
-    xml: str = _sealed()
+    xml: str = sealed_()
     extra: dict[str, Any] = json_()
     issued_at: datetime | None = moment_(nullable=False)
     updated_at: datetime = stamped_()
@@ -158,3 +156,29 @@ class Shipment(SQLModel, table=True):
     shipped_at: datetime | None = moment_()
     delivered_at: datetime | None = moment_()
     updated_at: datetime = stamped_()
+
+
+class Mail(SQLModel, table=True):
+    """An e-mail that a buyer is to get about an order: one of each kind, ever.
+
+    It is marked `sending` before it leaves, so that after a death nobody sends it a second time: whether it arrived is
+    then not known (`unknown`).
+    """
+
+    __table_args__ = (
+        UniqueConstraint("order_id", "kind"),
+        Index("ix_mail_due", "state", "not_before"),
+        within_merchant("order_id", "sales_order"),
+    )
+
+    id: str = id_()
+    merchant_id: str = merchant_()
+    connection_id: str = Field(default="", max_length=80)
+    order_id: str = Field(max_length=32)
+    kind: str = Field(max_length=20)
+    state: str = Field(default="pending", max_length=10)
+    attempts: int = 0
+    not_before: datetime | None = moment_()
+    reason: str = Field(default="", max_length=500)
+    created_at: datetime = stamped_()
+    sent_at: datetime | None = moment_()

@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Index, LargeBinary, Text, UniqueConstraint
+from sqlalchemy import Column, Index, Text, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from hub.tables._columns import id_, json_, merchant_, moment_, stamped_, within_merchant
+from hub.tables._columns import id_, json_, merchant_, moment_, sealed_, stamped_, within_merchant
 
 
 class Binding(SQLModel, table=True):
@@ -37,6 +37,8 @@ class Binding(SQLModel, table=True):
     stock_read_at: datetime | None = moment_()
     gone: bool = False
     """True once the record was deleted or deactivated over there for good."""
+    told: str = Field(default="", max_length=20)
+    """Of an order: the furthest stage (`hub.stages`) that this connection has told us or was told by us."""
     created_at: datetime = stamped_()
 
 
@@ -71,24 +73,53 @@ class OutboxEntry(SQLModel, table=True):
     updated_at: datetime = stamped_()
 
 
-class InboxEvent(SQLModel, table=True):
-    """A webhook as it came, stored before anything else happens."""
+class Door(SQLModel, table=True):
+    """One webhook address: a connection's, for one topic. Who reads the database cannot call it: the key is sealed."""
 
-    __tablename__ = "inbox"
     __table_args__ = (
-        UniqueConstraint("connection_id", "dedupe_key"),
-        Index("ix_inbox_due", "state", "not_before"),
+        UniqueConstraint("connection_id", "topic"),
         within_merchant("connection_id", "connection"),
     )
 
     id: str = id_()
     merchant_id: str = merchant_()
     connection_id: str = Field(max_length=80)
-    topic: str = Field(max_length=60)
+    topic: str = Field(max_length=30)
+    key_hash: str = Field(max_length=64, unique=True)
+    key: str = sealed_()
+    secret: str = sealed_()
+    """What the vendor sends along to show who it is; empty where it sends nothing."""
+    created_at: datetime = stamped_()
+
+
+class InboxEvent(SQLModel, table=True):
+    """A webhook as it came, stored before anything else happens.
+
+    An event says "something happened to that record"; the drain reads the record itself. So while one waits, another of
+    the same content adds nothing: `dedupe_key` is of the content until the event is taken, and the event's own after.
+    States: `pending → taken → done`, `ignored` (not ours), `failed` (poison), `broken` (could not even be parsed).
+    """
+
+    __tablename__ = "inbox"
+    __table_args__ = (
+        UniqueConstraint("connection_id", "dedupe_key"),
+        Index("ix_inbox_due", "state", "not_before"),
+        Index("ix_inbox_of_connection", "connection_id", "state"),
+        within_merchant("connection_id", "connection"),
+    )
+
+    id: str = id_()
+    merchant_id: str = merchant_()
+    connection_id: str = Field(max_length=80)
+    topic: str = Field(max_length=30)
     dedupe_key: str = Field(max_length=64)
-    body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    body: str = sealed_()
+    """The bytes as they came, each as the character of its number (Latin-1)."""
+    media_type: str = Field(default="", max_length=100)
     state: str = Field(default="pending", max_length=10)
     attempts: int = 0
+    copies: int = 1
+    """How many deliveries it stands for."""
     not_before: datetime | None = moment_()
     reason: str = Field(default="", max_length=500)
     received_at: datetime = stamped_()

@@ -44,6 +44,7 @@ class ContaAzul(OverHttp):
     search_lag_s: float = 5.0
     stock_at_creation_only = True
     longest_window_days = 15
+    rows_tell_order = False
 
     def __init__(self, client: Client, policy: Policy, company: str = "") -> None:
         super().__init__(client.http)

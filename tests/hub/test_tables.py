@@ -88,7 +88,7 @@ Told = dict[str, Any]
 BOUND = partial(of_connection, Binding)
 QUEUED = partial(of_connection, OutboxEntry)
 HELD = partial(of_connection, Quarantined)
-EVENT = partial(InboxEvent, merchant_id=SUN, connection_id=f"{SUN}-tiny", topic="t", body=b"{}")
+EVENT = partial(InboxEvent, merchant_id=SUN, connection_id=f"{SUN}-tiny", topic="t", body="{}")
 RAISED = partial(Notice, merchant_id=SUN, code="c")
 BUYER = partial(Customer, merchant_id=SUN)
 UNIQUE: dict[str, tuple[Callable[..., SQLModel], Told, Told, Told]] = {
@@ -165,7 +165,7 @@ ACROSS: dict[str, Callable[[str], SQLModel]] = {
     ),
     "outbox → connection": lambda of: of_connection(OutboxEntry, connection_id=f"{of}-tiny", record_id="r"),
     "inbox → connection": lambda of: InboxEvent(
-        merchant_id=SUN, connection_id=f"{of}-tiny", topic="t", dedupe_key="d", body=b""
+        merchant_id=SUN, connection_id=f"{of}-tiny", topic="t", dedupe_key="d", body=""
     ),
     "cursor → connection": lambda of: Cursor(merchant_id=SUN, connection_id=f"{of}-tiny", stream="s"),
     "worklist → connection": lambda of: Worklist(
