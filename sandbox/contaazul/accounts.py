@@ -9,9 +9,9 @@ from typing import Any
 
 import orjson
 
-from sandbox.contaazul.documents import cnpj
 from sandbox.contaazul.store import Store
 from sandbox.core.clock import Clock
+from sandbox.core.documents import cnpj
 from sandbox.core.quota import SlidingWindow
 from sandbox.core.settings import Settings
 

@@ -4,8 +4,8 @@ import random
 from typing import Any
 
 from sandbox.contaazul import people, product_body
-from sandbox.contaazul.documents import cnpj, cpf
 from sandbox.contaazul.store import Store
+from sandbox.core.documents import cnpj, cpf
 
 MAX_SIZE = 50_000
 _THINGS = ("Caneca", "Camiseta", "Luminária", "Mochila", "Garrafa", "Almofada", "Tapete", "Vaso")

@@ -7,9 +7,9 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 from xml.sax.saxutils import escape
 
-from sandbox.contaazul.documents import key_digit
 from sandbox.contaazul.records import CENT, Sale, line_total, money
 from sandbox.core.clock import local, local_text
+from sandbox.core.documents import key_digit
 
 NAMESPACE = "http://www.portalfiscal.inf.br/nfe"
 TEST_NAME = "NF-E EMITIDA EM AMBIENTE DE HOMOLOGACAO - SEM VALOR FISCAL"

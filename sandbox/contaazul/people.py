@@ -5,11 +5,11 @@ from typing import Any
 
 from sandbox.contaazul.api import ApiCall, paged
 from sandbox.contaazul.checks import UUID_TEXT, Field, Refused, check, is_uuid, missing
-from sandbox.contaazul.documents import plain
 from sandbox.contaazul.people_view import detail, row, summary
 from sandbox.contaazul.records import Person
 from sandbox.contaazul.store import Store
 from sandbox.contaazul.times import local_day
+from sandbox.core.documents import plain
 
 KINDS = ("Física", "Jurídica", "Estrangeira")
 PROFILES = ("Cliente", "Fornecedor", "Transportadora")

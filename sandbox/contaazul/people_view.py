@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from sandbox.contaazul.documents import masked
 from sandbox.contaazul.records import Person
 from sandbox.contaazul.times import local_day, local_moment
+from sandbox.core.documents import masked
 
 #: The kind of person: accented in lists and bodies, plain capitals in the detail and after creation (§5.2).
 LIST_KINDS = {"Física": "FISICA", "Jurídica": "JURIDICA", "Estrangeira": "ESTRANGEIRA"}

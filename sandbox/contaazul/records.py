@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from sandbox.contaazul.documents import plain
+from sandbox.core.documents import plain
 
 CENT = Decimal("0.01")
 
