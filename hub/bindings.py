@@ -116,6 +116,20 @@ async def stock_due(
                 yield ids
 
 
+async def never_counted(session: AsyncSession, connection: Connection, external_ids: Collection[str]) -> list[str]:
+    """Those of the products whose balance was never read."""
+    rows = await session.execute(
+        select(col(Binding.external_id)).where(
+            col(Binding.connection_id) == connection.id,
+            col(Binding.kind) == "product",
+            col(Binding.external_id).in_(external_ids),
+            col(Binding.gone).is_(False),
+            col(Binding.stock_read_at).is_(None),
+        )
+    )
+    return list(rows.scalars())
+
+
 async def quarantined_due(session: AsyncSession, connection: Connection, now: datetime, period: timedelta) -> list[str]:
     """Ids of refused records that are worth another look."""
     rows = await session.execute(

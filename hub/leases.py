@@ -79,6 +79,12 @@ async def wait_for(db: Database, key: str, ttl_s: float, poll_s: float = 0.05) -
         await asyncio.sleep(poll_s)
 
 
+async def is_held(session: AsyncSession, key: str) -> bool:
+    """Whether somebody works on it: within its time, and not dead as far as this machine can tell."""
+    row = (await session.execute(select(Lease).where(col(Lease.key) == key))).scalar_one_or_none()
+    return row is not None and row.until >= time.time() and not _is_dead(row.holder)
+
+
 async def _take(held: Held) -> bool:
     async with held.db.write() as session:
         row = {"key": held.key, "holder": held.holder, "until": time.time() + held.ttl_s}

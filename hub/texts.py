@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hub import texts_invoices
+from hub import texts_events, texts_invoices
 from hub.clock import format_br
 from hub.tables import Notice
 from hub.tables.tenancy import ConnectionState
@@ -356,7 +356,7 @@ _PLAIN = {
 }
 
 _REFUSED |= texts_invoices.REFUSED
-_PLAIN |= texts_invoices.PLAIN
+_PLAIN |= texts_invoices.PLAIN | texts_events.PLAIN
 
 _ODD = "o valor “{received}” não pode ser usado; confira o campo"
 

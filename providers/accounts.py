@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import select
 from sqlmodel import col
 
-from hub import connections, fiscal
+from hub import connections, doors, fiscal
 from hub.credentials import TokenStore
 from hub.crypto import blind_index
 from hub.db import Database
@@ -14,7 +14,7 @@ from hub.tables import Connection
 from hub.tables.tenancy import ConnectionState
 from providers.contract import Account, CallFailed, Outcome, Provider, Revocable
 from providers.http import OverHttp
-from providers.registry import open_provider
+from providers.registry import kind, open_provider
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,8 @@ async def verify(db: Database, connection: Connection) -> Verified:
             raise await _other_account(db, connection, account)
         async with db.write() as session:
             await connections.checked(session, connection.id, index or connection.account, account.features)
+            if webhooks := kind(connection.kind).webhooks:
+                await doors.ensure(session, connection, webhooks.TOPICS, has_secret=webhooks.HAS_SECRET)
             await clear_notices(session, connection.merchant_id, connection.id, WHOLE_CONNECTION)
         await _carry_quota_over(db, connection.id, provider)
     return Verified(account, await _same_account(db, connection.id, index))

@@ -45,11 +45,11 @@ async def run_path(
     `needs` is the capability that the provider must have, `wanted` the policy's word on it. Raises PathFailed when the
     named connection failed; of many, one merchant's refused token is that merchant's notice, not a red run for ops.
     """
-    _stop_after_too_many_crashes(path)
-    opened = db or await _opened()
+    stop_after_too_many_crashes(path)
+    hub_db = db or await opened()
     try:
-        run = Run(opened, path, steps, dry_run, flow_run_id=_flow_run_id(), log=run_logger())
-        chosen = await _chosen(opened, connection, needs, wanted, run)
+        run = Run(hub_db, path, steps, dry_run, flow_run_id=flow_run_id(), log=run_logger())
+        chosen = await _chosen(hub_db, connection, needs, wanted, run)
         room = asyncio.Semaphore(settings().connections_at_once)
 
         async def one(target: Connection) -> Summary | Exception:
@@ -63,9 +63,9 @@ async def run_path(
         ended = await asyncio.gather(*(one(target) for target in chosen))
     finally:
         if db is None:
-            await opened.close()
+            await hub_db.close()
     summaries = [end for end in ended if isinstance(end, Summary)]
-    await _publish(path, summaries)
+    await publish(path, summaries)
     broken = [
         f"{c.id}: {type(e).__name__}: {e}" for c, e in zip(chosen, ended, strict=True) if isinstance(e, Exception)
     ]
@@ -80,7 +80,8 @@ def run_name(path: str) -> Callable[[], str]:
     return lambda: f"{path} · {flow_run.parameters.get('connection') or 'all'}"
 
 
-async def _opened() -> Database:
+async def opened() -> Database:
+    """The hub's database. Raises PathFailed when it is not at the newest schema."""
     if not await is_current(settings().database):
         raise PathFailed("the hub's database is not at the newest schema; run: esteira migrate")
     return open_hub()
@@ -103,7 +104,7 @@ async def _chosen(
     return [found]
 
 
-async def _publish(path: str, summaries: list[Summary]) -> None:
+async def publish(path: str, summaries: list[Summary]) -> None:
     """A table of the run in Prefect: ids and counts, never names, documents or tokens."""
     if FlowRunContext.get() is None:
         return
@@ -127,10 +128,12 @@ async def _publish(path: str, summaries: list[Summary]) -> None:
     await acreate_table_artifact(table=rows, key=path, description=f"What `{path}` did for each connection.")  # type: ignore[misc]
 
 
-def _stop_after_too_many_crashes(path: str) -> None:
+def stop_after_too_many_crashes(path: str) -> None:
+    """Raise PathFailed in a run that has crashed too often."""
     if FlowRunContext.get() is not None and (count := flow_run.run_count or 0) > MOST_RUNS:
         raise PathFailed(f"{path} was begun {count} times and never ended; look into the logs before rerunning it")
 
 
-def _flow_run_id() -> str:
+def flow_run_id() -> str:
+    """The id of the flow run that this is, '' outside one."""
     return str(flow_run.id or "") if FlowRunContext.get() is not None else ""

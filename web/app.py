@@ -13,6 +13,7 @@ from web.api import DESCRIPTION, problems, store_api
 from web.api.gate import Rates
 from web.docs_page import docs_page
 from web.health import health_routes
+from web.hooks import hook_door
 from web.hub import Hub
 from web.oauth import oauth_routes
 
@@ -21,10 +22,12 @@ def create_app(config: Settings | None = None, db: Database | None = None) -> Fa
     """Build the app, from the process's settings and on a database of its own unless others are given."""
     config = config or settings()
     hub = Hub(config, db)
+    hooks = hook_door(config, hub)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
+        await hooks.close()
         await hub.close()
 
     app = FastAPI(
@@ -37,11 +40,12 @@ def create_app(config: Settings | None = None, db: Database | None = None) -> Fa
         description=DESCRIPTION,
         lifespan=lifespan,
     )
-    app.state.hub, app.state.rates = hub, Rates()
+    app.state.hub, app.state.rates, app.state.hooks = hub, Rates(), hooks
     problems.install(app)
     app.include_router(health_routes(config.database))
     app.include_router(store_api())
     app.include_router(oauth_routes(config))
+    app.router.routes.append(hooks.route)
 
     @app.get("/", include_in_schema=False)
     async def home() -> RedirectResponse:

@@ -11,8 +11,10 @@ from sqlmodel import col
 
 from deployments.commands import _shown as shown
 from deployments.commands._hub import chosen, find, opened
-from hub import notices, texts
+from hub import doors, inbox, notices, texts
+from hub.db import Database
 from hub.tables import Binding, Connection, Cursor, Notice, Quarantined, RunReport, Worklist
+from providers.registry import KINDS
 
 
 async def show_status(connection_id: str | None, *, as_json: bool) -> None:
@@ -21,12 +23,26 @@ async def show_status(connection_id: str | None, *, as_json: bool) -> None:
         wanted = await chosen(db, connection_id)
         async with db.read() as session:
             rows = await _status(session, wanted)
+        if connection_id is not None:
+            rows[0]["webhooks"] = await _doors(db, connection_id)
     if as_json:
         shown.as_json({"connections": rows})
         return
     shown.table(
         "Connections",
-        ("connection", "system", "state", "products", "gone", "refused", "waiting", "notices", "checked", "why"),
+        (
+            "connection",
+            "system",
+            "state",
+            "products",
+            "gone",
+            "refused",
+            "waiting",
+            "events",
+            "notices",
+            "checked",
+            "why",
+        ),
         [
             (
                 row["connection"],
@@ -36,6 +52,7 @@ async def show_status(connection_id: str | None, *, as_json: bool) -> None:
                 row["gone"],
                 row["refused"],
                 row["waiting"],
+                sum(row["events"].get(state, 0) for state in ("pending", "taken")),
                 row["notices"],
                 shown.moment(row["checked_at"]),
                 row["state_reason"],
@@ -46,6 +63,7 @@ async def show_status(connection_id: str | None, *, as_json: bool) -> None:
     runs = [(row["connection"], run) for row in rows for run in row["runs"]]
     if runs:
         _show_runs(runs)
+    _show_doors(rows)
     cursors = [(row["connection"], name, position) for row in rows for name, position in row["cursors"].items()]
     if cursors:
         shown.table(
@@ -53,6 +71,24 @@ async def show_status(connection_id: str | None, *, as_json: bool) -> None:
             ("connection", "stream", "stands at"),
             [(of, name, _place(position)) for of, name, position in cursors],
         )
+
+
+async def _doors(db: Database, connection_id: str) -> list[dict[str, str]]:
+    async with db.read() as session:
+        found = await doors.of(session, connection_id)
+    return [{"topic": door.topic, "address": doors.address(door), "secret": door.secret} for door in found]
+
+
+def _show_doors(rows: Sequence[Mapping[str, Any]]) -> None:
+    for row in rows:
+        if found := row.get("webhooks"):
+            topics = KINDS[row["kind"]].webhooks
+            labels = topics.TOPICS if topics else {}
+            shown.table(
+                f"Webhook addresses of {row['connection']}: paste each at the vendor's, and nowhere else",
+                ("topic", "over there", "address", "secret"),
+                [(one["topic"], labels.get(one["topic"], ""), one["address"], one["secret"] or "–") for one in found],
+            )
 
 
 async def show_notices(connection_id: str | None, *, every: bool, as_json: bool) -> None:
@@ -160,6 +196,7 @@ async def _status(session: AsyncSession, wanted: Sequence[Connection]) -> list[d
     refused = await _count(session, Quarantined, ids)
     waiting = await _count(session, Worklist, ids)
     notices = await _count(session, Notice, ids, col(Notice.cleared_at).is_(None))
+    events = await inbox.counts(session, ids)
     runs = await _last_runs(session, ids)
     cursors: dict[str, dict[str, Any]] = {}
     for cursor in (await session.execute(select(Cursor).where(col(Cursor.connection_id).in_(ids)))).scalars():
@@ -178,6 +215,7 @@ async def _status(session: AsyncSession, wanted: Sequence[Connection]) -> list[d
             "gone": products.get(one.id, (0, 0))[1],
             "refused": refused.get(one.id, 0),
             "waiting": waiting.get(one.id, 0),
+            "events": events.get(one.id, {}),
             "notices": notices.get(one.id, 0),
             "runs": runs.get(one.id, []),
             "cursors": cursors.get(one.id, {}),

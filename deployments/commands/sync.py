@@ -15,6 +15,7 @@ class Path(StrEnum):
     PUSH_PRODUCTS = "push-products"
     EXPORT_ORDERS = "export-orders"
     PULL_INVOICES = "pull-invoices"
+    DRAIN_INBOX = "drain-inbox"
 
 
 def register(app: typer.Typer) -> None:

@@ -65,7 +65,8 @@ class GatedRoute(APIRoute):
 
         async def handle(request: Request) -> Response:
             request.state.caller = caller = await _admitted(request)
-            await _read(request)
+            # Where Starlette keeps it for the route, which reads it once more.
+            request._body = await body_within(request)
 
             async def run() -> Response:
                 try:
@@ -127,8 +128,11 @@ def _unauthorised(detail: str, error: str) -> ProblemError:
     return ProblemError(401, "unauthorised", "A valid token is needed", detail, headers={"WWW-Authenticate": challenge})
 
 
-async def _read(request: Request) -> None:
-    """Read the body, and no more of it than is allowed: what a client says of its length is not believed."""
+async def body_within(request: Request) -> bytes:
+    """The body, read no further than is allowed: what a client says of its length is not believed.
+
+    Raises ProblemError (413).
+    """
     told_length = request.headers.get("content-length", "")
     if told_length.isdigit() and int(told_length) > MOST_BYTES:
         raise _too_large()
@@ -139,8 +143,7 @@ async def _read(request: Request) -> None:
         if size > MOST_BYTES:
             raise _too_large()
         parts.append(part)
-    # Where Starlette keeps it for the route, which reads it once more.
-    request._body = b"".join(parts)
+    return b"".join(parts)
 
 
 def _too_large() -> ProblemError:

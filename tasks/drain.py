@@ -1,0 +1,208 @@
+"""The drain: it stays as long as webhooks come, and sees to each connection's events by itself.
+
+One drain lives at a time, under the lease `drain-inbox`; the web app asks for a run only when none does. Each
+connection with events gets a worker, under a lease of its own, that keeps its HTTP client as long as there is something
+to do: in busy hours an event costs no run, no import and no new connection.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+
+from hub import connections, inbox
+from hub.changes import Change
+from hub.clock import utcnow
+from hub.db import Database
+from hub.leases import lease
+from hub.settings import settings
+from tasks import mailing
+from tasks.inbox import NOTHING, join, see_to
+from tasks.paths import PathFailed, flow_run_id, opened, publish, stop_after_too_many_crashes
+from tasks.tracking import untracked
+from tasks.work import LogLike, Run, Summary, Work, run_logger
+
+PATH = "drain-inbox"
+LONGEST_S = 4 * 3600.0
+"""A drain ends after so long, busy or not: the next one runs what was deployed meanwhile."""
+ASIDE_S = 2.0
+"""A connection whose worker stepped aside or failed is looked at again after this."""
+
+
+async def drain(connection: str | None = None, *, dry_run: bool = False, db: Database | None = None) -> list[Summary]:
+    """See to the events of one connection that are due; or to all, until none has come for `inbox_quiet_s`.
+
+    Raises PathFailed when the named connection failed.
+    """
+    stop_after_too_many_crashes(PATH)
+    hub_db = db or await opened()
+    try:
+        with untracked():
+            summaries = await _drain(hub_db, connection, dry_run=dry_run)
+    finally:
+        if db is None:
+            await hub_db.close()
+    await publish(PATH, summaries)
+    failed = [f"{one.connection}: {one.detail}" for one in summaries if one.outcome == "failed"]
+    if connection is not None and failed:
+        raise PathFailed("; ".join(failed), summaries)
+    return summaries
+
+
+async def _drain(db: Database, connection: str | None, *, dry_run: bool) -> list[Summary]:
+    if dry_run or connection is not None:
+        return await _once(db, connection, dry_run=dry_run)
+    log = run_logger()
+    summaries: list[Summary] = []
+    while True:
+        life = Life(db, log)
+        async with lease(db, PATH) as held:
+            if held is None:
+                log.info("another drain lives; stepping aside")
+                return summaries
+            async with db.write() as session:
+                forgotten = await inbox.forget(session, days=settings().inbox_days)
+            if forgotten:
+                log.info("%d events of more than %d days ago forgotten", forgotten, settings().inbox_days)
+            summaries += await life.until_quiet()
+        # Only now, with the lease given back: an event that was stored before that found a living drain and asked for
+        # no run, so it must be seen here; one that is stored after it finds none.
+        async with db.read() as session:
+            left = await inbox.due(session)
+        if life.is_old or not set(left) - life.aside.keys():
+            return summaries
+
+
+@dataclass
+class Life:
+    """One drain from its first look to its last: its workers by connection."""
+
+    db: Database
+    log: LogLike
+    workers: dict[str, asyncio.Task[Summary]] = field(default_factory=dict)
+    signals: dict[str, asyncio.Event] = field(default_factory=dict)
+    busy: set[str] = field(default_factory=set)
+    aside: dict[str, float] = field(default_factory=dict)
+    """Connections that somebody else drains, or whose worker failed, and since when."""
+    ended: list[Summary] = field(default_factory=list)
+    is_ending: bool = False
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def is_old(self) -> bool:
+        """Whether it has lived long enough."""
+        return time.monotonic() - self.began > LONGEST_S
+
+    async def until_quiet(self) -> list[Summary]:
+        """Start and wake workers as events come; end when it has been quiet for long enough."""
+        quiet_since = time.monotonic()
+        try:
+            while not self.is_old and not await self._is_quiet(quiet_since):
+                if await self._wake() or self.busy:
+                    quiet_since = time.monotonic()
+                self._reap()
+                await asyncio.sleep(settings().inbox_poll_s)
+        except BaseException:
+            for worker in self.workers.values():
+                worker.cancel()
+            raise
+        finally:
+            self.is_ending = True
+            for signal in self.signals.values():
+                signal.set()
+            await asyncio.gather(*self.workers.values(), return_exceptions=True)
+        self._reap()
+        return self.ended
+
+    async def _is_quiet(self, since: float) -> bool:
+        """Nothing has come for a while, and nothing that was put off falls due within another such while."""
+        quiet = settings().inbox_quiet_s
+        if time.monotonic() - since < quiet:
+            return False
+        async with self.db.read() as session:
+            soon = await inbox.next_due(session)
+        return soon is None or not 0 <= (soon - utcnow()).total_seconds() < quiet
+
+    async def _wake(self) -> bool:
+        """Hand every connection with due events to its worker; whether there was one."""
+        async with self.db.read() as session:
+            due = await inbox.due(session)
+            now = time.monotonic()
+            due = [one for one in due if now - self.aside.get(one, -ASIDE_S) >= ASIDE_S]
+            new = [await connections.find(session, one) for one in due if one not in self.workers]
+        for one in due:
+            self.signals.setdefault(one, asyncio.Event()).set()
+        for connection in new:
+            run = Run(self.db, PATH, self._worker, flow_run_id=flow_run_id(), log=self.log)
+            self.workers[connection.id] = asyncio.create_task(run.for_connection(connection))
+        return bool(due)
+
+    async def _worker(self, work: Work) -> None:
+        """One connection's events, for as long as they come."""
+        name, first = work.connection.id, True
+        signal = self.signals[name]
+        try:
+            while not self.is_ending:
+                self.busy.add(name)
+                signal.clear()
+                while await see_to(work, first=first):
+                    first = False
+                await mailing.send_due(self.db)
+                self.busy.discard(name)
+                async with asyncio.timeout(settings().inbox_quiet_s):
+                    await signal.wait()
+        except TimeoutError:
+            return
+        finally:
+            self.busy.discard(name)
+
+    def _reap(self) -> None:
+        """Note how ended workers ended."""
+        for name, worker in list(self.workers.items()):
+            if not worker.done():
+                continue
+            del self.workers[name]
+            error = worker.exception()
+            if error is not None:
+                # A bug met with one merchant must not stop the others; its events wait, and are tried again.
+                self.log.error("%s: the drain's worker broke: %s", name, type(error).__name__, exc_info=error)
+                self.aside[name] = time.monotonic()
+                continue
+            summary = worker.result()
+            if summary.outcome != "done":
+                self.aside[name] = time.monotonic()
+            else:
+                self.aside.pop(name, None)
+            self.ended.append(summary)
+
+
+async def _once(db: Database, connection: str | None, *, dry_run: bool) -> list[Summary]:
+    """What is due of one connection, or in a dry run of all, without staying."""
+
+    async def steps(work: Work) -> None:
+        if dry_run:
+            await _show(work)
+            return
+        first = True
+        while await see_to(work, first=first):
+            first = False
+        await mailing.send_due(db)
+
+    async with db.read() as session:
+        names = [connection] if connection is not None else await inbox.due(session)
+        found = [await connections.find(session, name) for name in names]
+    run = Run(db, PATH, steps, dry_run, flow_run_id=flow_run_id(), log=run_logger())
+    return [await run.for_connection(one) for one in found]
+
+
+async def _show(work: Work) -> None:
+    """What would be read."""
+    async with work.db.read() as session:
+        events = await inbox.take(session, work.connection, limit=10_000, look_only=True)
+    joined = join(work.connection.kind, events)
+    work.changes += [
+        Change("read", hint.external_id, "", hint.subject, (f"events: {len(told)}",))
+        for hint, told in joined.by_hint.items()
+    ]
+    work.changes += [Change("none", "", "", event.topic, (NOTHING,)) for event in joined.ignored]
+    work.changes += [Change("refuse", "", "", event.topic, (why,)) for event, why in joined.unreadable]
+    work.tally.read = len(events)

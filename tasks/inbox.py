@@ -1,0 +1,274 @@
+"""What webhooks told, seen to: joined by record, read from the vendor, applied; and each event's end written down."""
+
+import traceback
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hub import connections, inbox, worklist
+from hub.bindings import never_counted
+from hub.inbox import Taken
+from hub.notices import Draft, clear_notices, raise_notices
+from hub.outbox import waiting
+from hub.policy import Policy
+from hub.tables.tenancy import ConnectionState
+from providers.contract import (
+    CallFailed,
+    CatalogSource,
+    Hint,
+    InvoiceSource,
+    OrderStateSource,
+    Outcome,
+    StockSource,
+    Subject,
+    UnreadableEventError,
+)
+from providers.registry import KINDS
+from tasks import catalog, invoices, order_states, stock
+from tasks.catalog import Batch
+from tasks.sending import BUGS
+from tasks.stock import StockBatch
+from tasks.work import Work
+
+AT_ONCE = 200
+"""Events taken out together: so many deaths' worth of work is done again."""
+MOST_TRIES = len(inbox.PAUSES_S)
+EARLY_TRIES = 5
+"""How often a record is looked for that is not there yet: an event may come before our own order is written down, or
+before the vendor's own reading shows what it tells of. That takes seconds; what is missing after a minute is not ours.
+"""
+NOTICE = "inbox"
+NOTHING = "tells of nothing that is followed here"
+
+Read = Callable[[Work, Sequence[str]], Awaitable[dict[str, str]]]
+"""Reads records and applies them; returns those that are not `done`, with `unknown` (not ours, so far) or `later`."""
+
+
+@dataclass
+class Joined:
+    """The events of one batch by what they are about: ten events about one product are one reading of it."""
+
+    by_hint: dict[Hint, list[Taken]] = field(default_factory=dict)
+    ignored: list[Taken] = field(default_factory=list)
+    unreadable: list[tuple[Taken, str]] = field(default_factory=list)
+
+    def ids(self, subject: Subject) -> list[str]:
+        """Their ids of the records of one kind, in the order in which they were told of."""
+        return [hint.external_id for hint in self.by_hint if hint.subject is subject]
+
+    def of(self, subject: Subject, external_ids: Iterable[str]) -> list[Taken]:
+        """The events about these records, each once."""
+        found = {e.id: e for id_ in external_ids for e in self.by_hint.get(Hint(subject, id_), ())}
+        return list(found.values())
+
+
+async def see_to(work: Work, *, first: bool = False) -> int:
+    """Take due events of one connection and see to them; returns how many there were.
+
+    `first` puts back what an earlier drain of this connection left when it died. Raises CallFailed for what is the
+    whole connection's matter; then the events wait.
+    """
+    async with work.commit() as session:
+        if first:
+            await inbox.recover(session, work.connection)
+        # A drain lives for hours: the merchant may have changed the policy, or switched the connection off.
+        now = await connections.find(session, work.connection.id)
+        if now.state in (ConnectionState.INACTIVE, ConnectionState.NOT_INSTALLED):
+            return 0
+        work.policy = Policy.model_validate(now.policy)
+        events = await inbox.take(session, work.connection, limit=AT_ONCE)
+    if events:
+        await _see_to(work, events)
+    return len(events)
+
+
+def join(kind: str, events: Sequence[Taken]) -> Joined:
+    """Read the events and join those about the same record. Pure."""
+    webhooks = KINDS[kind].webhooks
+    joined = Joined()
+    for event in events:
+        try:
+            told = webhooks.read(event.topic, event.body, event.media_type) if webhooks else None
+        except UnreadableEventError as error:
+            joined.unreadable.append((event, str(error)))
+            continue
+        if told is None or not told.hints:
+            joined.ignored.append(event)
+            continue
+        for hint in told.hints:
+            joined.by_hint.setdefault(hint, []).append(event)
+    return joined
+
+
+async def _see_to(work: Work, events: Sequence[Taken]) -> None:
+    joined = join(work.connection.kind, events)
+    ends = Ends()
+    for event, why in joined.unreadable:
+        ends.add(event, "failed", why)
+    for event in joined.ignored:
+        ends.add(event, "ignored", NOTHING)
+    refused: CallFailed | None = None
+    try:
+        for subject, read in _readers(work):
+            if ids := joined.ids(subject):
+                await _read_some(work, ends, joined, subject, read, ids)
+    except CallFailed as failed:
+        # The token is refused, say: nothing of this connection can be read, and no event is to blame.
+        refused = failed
+    left = [event for event in events if event.id not in ends.of]
+    if refused is None:
+        for event in left:
+            ends.add(event, "ignored", "the policy does not follow this")
+    await _write(work, ends, put_back=left if refused else [], why=str(refused or ""))
+    if refused is not None:
+        raise refused
+
+
+@dataclass
+class Ends:
+    """How each event ended. One about several records ends as the worst of them."""
+
+    of: dict[str, tuple[str, Taken, str]] = field(default_factory=dict)
+    """Event id → (end, event, why)."""
+
+    def add(self, event: Taken, end: str, why: str = "") -> None:
+        """It ended so, unless it ended worse already."""
+        known = self.of.get(event.id)
+        if known is None or _WORSE.index(end) > _WORSE.index(known[0]):
+            self.of[event.id] = (end, event, why)
+
+    def again(self, event: Taken, why: str, *, most: int = MOST_TRIES, gives_up: str = "failed") -> None:
+        """To be tried again; after so many tries it is given up."""
+        self.add(event, "later" if event.attempts + 1 < most else gives_up, why)
+
+    def groups(self) -> dict[tuple[str, str], list[Taken]]:
+        """Events by (end, why)."""
+        found: dict[tuple[str, str], list[Taken]] = {}
+        for end, event, why in self.of.values():
+            found.setdefault((end, why), []).append(event)
+        return found
+
+
+_WORSE = ("ignored", "done", "later", "failed")
+
+
+async def _write(work: Work, ends: Ends, put_back: Sequence[Taken], why: str) -> None:
+    """Write every end down, with a notice where anything failed; it goes when nothing that failed is left."""
+    connection, extra = work.connection, work.tally.extra
+    async with work.commit() as session:
+        await inbox.put_off(session, put_back, why, counted=False)
+        for (end, said), events in ends.groups().items():
+            if end == "later":
+                await inbox.put_off(session, events, said)
+            else:
+                await inbox.finish(session, [event.id for event in events], end, said)
+            extra[end] = extra.get(end, 0) + len(events)
+            work.tally.failed += len(events) if end == "failed" else 0
+        failed = (await inbox.counts(session, [connection.id])).get(connection.id, {}).get("failed", 0)
+        if failed:
+            draft = Draft("inbox.failed", connection.id, NOTICE, params={"kind": connection.kind, "count": failed})
+            await raise_notices(session, connection.merchant_id, [draft])
+        else:
+            await clear_notices(session, connection.merchant_id, connection.id, NOTICE)
+
+
+async def _read_some(work: Work, ends: Ends, joined: Joined, subject: Subject, read: Read, ids: Sequence[str]) -> None:
+    """Read records of one kind together; when that breaks, one by one, so that only the one to blame is put aside."""
+    try:
+        left = await read(work, ids)
+    except CallFailed as failed:
+        if failed.outcome in (Outcome.REAUTH, Outcome.SLOW_DOWN):
+            raise
+        if failed.outcome is Outcome.REJECTED and len(ids) > 1:
+            await _one_by_one(work, ends, joined, subject, read, ids)
+            return
+        for event in joined.of(subject, ids):
+            ends.again(event, f"{subject}: {failed}")
+    except BUGS as bug:
+        if len(ids) > 1:
+            await _one_by_one(work, ends, joined, subject, read, ids)
+            return
+        # Its text may hold anything of the record; where it was raised is enough to find it.
+        at = traceback.extract_tb(bug.__traceback__)[-1]
+        where = f"{type(bug).__name__} at {Path(at.filename).name}:{at.lineno}"
+        work.log.error("%s: %s %s: %s", work.connection.id, subject, ids[0], where)
+        for event in joined.of(subject, ids):
+            ends.again(event, f"{subject}: {where}")
+    else:
+        for event in joined.of(subject, [id_ for id_ in ids if id_ not in left]):
+            ends.add(event, "done")
+        for external_id, why in left.items():
+            for event in joined.of(subject, [external_id]):
+                _not_there(ends, event, subject, why)
+
+
+def _not_there(ends: Ends, event: Taken, subject: Subject, why: str) -> None:
+    if why == "not_ours":
+        ends.add(event, "ignored", f"{subject}: of no order of this shop")
+    else:
+        ends.again(event, f"{subject}: not there yet", most=EARLY_TRIES, gives_up="ignored")
+
+
+async def _one_by_one(work: Work, ends: Ends, joined: Joined, subject: Subject, read: Read, ids: Sequence[str]) -> None:
+    for external_id in ids:
+        await _read_some(work, ends, joined, subject, read, [external_id])
+
+
+def _readers(work: Work) -> list[tuple[Subject, Read]]:
+    """What this connection follows, in the order in which one thing leads to another."""
+    policy, provider = work.policy, work.provider
+    found: list[tuple[Subject, Read]] = []
+    if isinstance(provider, CatalogSource) and (policy.pull_products or policy.pull_prices):
+        found.append((Subject.PRODUCT, _products))
+    if isinstance(provider, StockSource) and policy.pull_stock:
+        found.append((Subject.STOCK, _balances))
+    if isinstance(provider, OrderStateSource) and policy.order_states in ("both", "from_erp"):
+        found.append((Subject.ORDER, _orders))
+    if isinstance(provider, InvoiceSource) and policy.pull_invoices:
+        found.append((Subject.INVOICE, _invoices))
+    return found
+
+
+async def _products(work: Work, ids: Sequence[str]) -> dict[str, str]:
+    """A product that is new is read with its balance: nobody tells of one that never moved."""
+    await catalog.take(work, Batch(tuple(ids)))
+    await catalog.link(work)
+    if work.policy.pull_stock and isinstance(work.provider, StockSource):
+        async with work.db.read() as session:
+            new = await never_counted(session, work.connection, ids)
+        if new:
+            await stock.take(work, StockBatch(tuple(new)))
+    return {}
+
+
+async def _balances(work: Work, ids: Sequence[str]) -> dict[str, str]:
+    """A balance, and those of the kits that it is a component of, which the vendor tells nobody of."""
+    await stock.take(work, StockBatch(tuple(ids)))
+    async with work.db.read() as session:
+        kits = await worklist.waiting(session, work.connection, stock.STREAM)
+    if kits:
+        await stock.take(work, StockBatch(tuple(kits[:AT_ONCE]), from_worklist=True))
+    return {}
+
+
+async def _orders(work: Work, ids: Sequence[str]) -> dict[str, str]:
+    under_way = await _orders_under_way(work)
+    return _sorted(await order_states.take(work, ids), under_way=under_way)
+
+
+async def _invoices(work: Work, ids: Sequence[str]) -> dict[str, str]:
+    under_way = await _orders_under_way(work)
+    return _sorted(await invoices.take_events(work, ids), under_way=under_way)
+
+
+async def _orders_under_way(work: Work) -> bool:
+    """Whether an order of ours may be over there already without our having written it down. Asked before the reading:
+    one that is bound in between is found by it."""
+    async with work.db.read() as session:
+        return bool(await waiting(session, work.connection, ("order",)))
+
+
+def _sorted(ended: dict[str, str], *, under_way: bool) -> dict[str, str]:
+    """What is unknown may be the order that is being sent at this moment; with none on its way it is not ours."""
+    left = {external_id: how for external_id, how in ended.items() if how != "done"}
+    return {id_: "not_ours" if how == "unknown" and not under_way else how for id_, how in left.items()}

@@ -1,0 +1,106 @@
+"""Asks Prefect for one run of `drain-inbox` when events wait and no drain lives.
+
+By its REST API and not by its client: an import of Prefect takes two seconds and 80 MB, and the web app needs one call.
+"""
+
+import asyncio
+import base64
+import contextlib
+import logging
+import os
+import time
+from dataclasses import dataclass, field
+
+import httpx
+
+from hub import inbox, leases
+from hub.db import Database
+from hub.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+DRAIN = "drain-inbox"
+"""The deployment, the flow, and the lease of the drain that lives."""
+BUCKET_S = 20.0
+"""Requests within this time carry one idempotency key: whoever asks, in whatever process, asks for one run."""
+LONGEST_PAUSE_S = 30.0
+
+
+@dataclass
+class Bell:
+    """Rung for every event that was stored; asks for a run at most."""
+
+    db: Database
+    api_url: str
+    auth: str = ""
+    first_pause_s: float = 1.0
+    _rung: asyncio.Event = field(default_factory=asyncio.Event)
+    _ringing: asyncio.Task[None] | None = None
+
+    @classmethod
+    def of(cls, db: Database, config: Settings) -> "Bell":
+        """The bell of this process: `esteira up` tells where Prefect is, and the settings do otherwise."""
+        url = os.environ.get("PREFECT_API_URL") or f"http://127.0.0.1:{config.prefect_port}/api"
+        auth = config.prefect_auth.get_secret_value() or os.environ.get("PREFECT_API_AUTH_STRING", "")
+        return cls(db, url.rstrip("/"), auth)
+
+    def ring(self) -> None:
+        """Something was stored. Returns at once."""
+        self._rung.set()
+        if self._ringing is None or self._ringing.done():
+            self._ringing = asyncio.create_task(self._answer())
+
+    async def close(self) -> None:
+        """Stop asking: what waits is found by the schedule, or by the next event."""
+        if self._ringing is not None:
+            self._ringing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._ringing
+
+    async def _answer(self) -> None:
+        """While the bell is rung: look whether anybody sees to what waits, and ask for a run if nobody does."""
+        while True:
+            await self._rung.wait()
+            self._rung.clear()
+            pause = self.first_pause_s
+            while await self._nobody_comes():
+                asked = await self._ask()
+                # A run takes seconds to begin; asked for twice it is still one. Where Prefect is away the pauses grow.
+                pause = BUCKET_S if asked else min(pause * 2, LONGEST_PAUSE_S)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(pause):
+                        await self._comes()
+
+    async def _nobody_comes(self) -> bool:
+        async with self.db.read() as session:
+            return not await leases.is_held(session, DRAIN) and bool(await inbox.due(session))
+
+    async def _comes(self) -> None:
+        """Until a drain lives."""
+        while True:
+            async with self.db.read() as session:
+                if await leases.is_held(session, DRAIN):
+                    return
+            await asyncio.sleep(0.5)
+
+    async def _ask(self) -> bool:
+        """Ask for one run; whether Prefect has taken it. An event is never lost for it: it waits in the inbox."""
+        headers = {}
+        if self.auth:
+            headers["Authorization"] = f"Basic {base64.b64encode(self.auth.encode()).decode()}"
+        run = {
+            "state": {"type": "SCHEDULED"},
+            "idempotency_key": f"{DRAIN}-{int(time.time() // BUCKET_S)}",
+            "parameters": {"connection": None, "dry_run": False},
+        }
+        try:
+            # Not through a proxy: Prefect is on this machine or in its network.
+            async with httpx.AsyncClient(base_url=self.api_url, headers=headers, timeout=5, trust_env=False) as client:
+                found = await client.get(f"/deployments/name/{DRAIN}/{DRAIN}")
+                found.raise_for_status()
+                made = await client.post(f"/deployments/{found.json()['id']}/create_flow_run", json=run)
+                made.raise_for_status()
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError) as error:
+            logger.warning("no drain could be asked for (%s); the events wait", type(error).__name__)
+            return False
+        return True
