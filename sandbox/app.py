@@ -80,7 +80,7 @@ class Sandbox:
         self.log = CallLog()
         self.faults = Faults()
         self.clear_scripts()
-        self.tiny = Tiny(self.clock, self.settings)
+        self.tiny = Tiny(self.clock, self.settings, self.deliveries)
         self.contaazul = ContaAzul(self.clock, self.settings)
         self.contaazul.create_account(DEMO, {})
         demo = self.tiny.create_account(DEMO, {"plan": find_plan(self.start.plan).name})

@@ -5,12 +5,17 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sandbox.core.clock import Clock
 from sandbox.core.quota import Bucket, SlidingWindow
+from sandbox.tiny.events import ACCOUNT_KINDS
+from sandbox.tiny.integrations import checked_urls
 from sandbox.tiny.search import SearchIndex
 from sandbox.tiny.state import Deposit, Store
+
+if TYPE_CHECKING:
+    from sandbox.tiny.trade import Trade
 
 #: Stands for "no limit" in the headers of the plan `unlimited`.
 NO_LIMIT = 600_000
@@ -52,7 +57,15 @@ ALIASES = {
     "impulsione": "evoluir",
     "protagonize": "potencializar",
 }
-PERMISSIONS = frozenset({"info:read", "produtos:read", "produtos:write", "estoque:read", "estoque:write"})
+#: Reading and writing per module; `tabelas` are the registers of §5.5 (formas-envio and the like).
+PERMISSIONS = frozenset(
+    {"info:read", "tabelas:read"}
+    | {
+        f"{name}:{right}"
+        for name in ("produtos", "estoque", "pedidos", "notas", "contatos")
+        for right in ("read", "write")
+    }
+)
 
 DEPOSITS = (
     Deposit(5001, "Depósito Geral"),
@@ -103,6 +116,8 @@ class Account:
     #: What the merchant answers on the consent page.
     consent: bool = True
     search: SearchIndex = field(init=False)
+    #: Orders, contacts, notes and webhooks; set by the vendor that makes the account.
+    trade: "Trade" = field(init=False)
     in_flight: int = 0
     calls: SlidingWindow = field(default_factory=SlidingWindow)
     batches: SlidingWindow = field(default_factory=SlidingWindow)
@@ -131,6 +146,8 @@ class Account:
             elif key == "price_lists":
                 self.store.price_lists = value
                 self.store.revision += 1
+            elif key == "webhooks":
+                self.trade.events.urls = value
             else:
                 setattr(self, "permissions" if key == "v3_permissions" else key, value)
 
@@ -171,7 +188,12 @@ class Account:
                 for d in self.store.deposits
             ],
             "price_lists": {str(k): sorted(v) for k, v in self.store.price_lists.items()},
+            "webhooks": self.trade.events.urls,
+            "integrations": sorted(self.trade.events.integrations),
             "products": len(self.store.products),
+            "orders": len(self.trade.orders),
+            "contacts": len(self.trade.contacts),
+            "invoices": len(self.trade.invoices),
             "waiting_changes": {
                 "products": len(self.store.changed),
                 "stock": len(self.store.stock_changed),
@@ -181,7 +203,7 @@ class Account:
 
 _TEXT_FIELDS = ("cnpj", "company", "token", "client_id", "client_secret")
 _FLAGS = ("blocked", "access", "realtime_stock", "refuse_duplicate_sku", "consent", "revoke_v3")
-CHANGEABLE = (*_TEXT_FIELDS, *_FLAGS, "plan", "v3_permissions", "deposits", "price_lists")
+CHANGEABLE = (*_TEXT_FIELDS, *_FLAGS, "plan", "v3_permissions", "deposits", "price_lists", "webhooks")
 
 
 def new_account(name: str, clock: Clock, number: int, search_lag_s: float) -> Account:
@@ -233,6 +255,8 @@ def _checked(key: str, value: Any) -> Any:
         if not isinstance(value, list) or not PERMISSIONS.issuperset(value):
             raise ValueError(f"v3_permissions is a list of {', '.join(sorted(PERMISSIONS))}; got {value!r}")
         return frozenset(value)
+    if key == "webhooks":
+        return checked_urls(value, ACCOUNT_KINDS)
     if key == "price_lists":
         return {int(k): frozenset(int(i) for i in ids) for k, ids in dict(value).items()}
     return _deposits(value)

@@ -9,6 +9,7 @@ from starlette.routing import Route
 
 from sandbox.core.control import answer, body_of
 from sandbox.tiny.accounts import Grant
+from sandbox.tiny.control_trade import trade_routes
 from sandbox.tiny.oauth import issue
 from sandbox.tiny.vendor import Tiny, show
 
@@ -58,7 +59,8 @@ def routes(tiny: Callable[[], Tiny]) -> list[Route]:
         if request.method == "GET":
             return answer(show(chosen, tiny().product(chosen, step)))
         if request.method == "PATCH":
-            step |= {"op": "patch", "fields": await body_of(request)}
+            fields = await body_of(request)
+            step |= {"op": "patch", "quiet": fields.pop("quiet", False), "fields": fields}
         else:
             step |= {"op": "delete", "hard": request.query_params.get("hard") == "1"}
         return answer(tiny().edit(step, chosen.name))
@@ -75,4 +77,5 @@ def routes(tiny: Callable[[], Tiny]) -> list[Route]:
         Route(PREFIX + "/{name}/products", products, methods=["GET", "POST"]),
         Route(PREFIX + "/{name}/products/{id:int}", product, methods=["GET", "PATCH", "DELETE"]),
         Route(PREFIX + "/{name}/products/{id:int}/stock", stock, methods=["POST"]),
+        *trade_routes(tiny),
     ]

@@ -22,4 +22,28 @@ TINY_SETTINGS = {
         "cut", "texts longer than their field in v2 writes, not documented (§9)", ("cut", "refuse", "keep")
     ),
     "lost_zeros": Spec(False, "a numeric-looking SKU loses its leading zeros in searches [I] (§2.6)"),
+    "orders_move_stock": Spec(True, "approved orders reserve their goods, invoiced ones take them (§3.9)"),
+    "order_registros": Spec(
+        "object", "form of `registros` in a good answer of pedido.incluir and gerar.nota (§2.5)", ("object", "list")
+    ),
+    "order_situation": Spec(
+        "text", "situation of orders in v2 reads: the text or the code [I] (§3.9)", ("text", "code")
+    ),
+    "duplicate_order": Spec(
+        "accept",
+        "pedido.incluir with a number the integration has: a second order, or code 30 [I]",
+        ("accept", "refuse"),
+    ),
+    "city_check": Spec(
+        "loose", "city table: case and accents ignored, minded, or no check (§3.8)", ("loose", "exact", "off")
+    ),
+    "wide_characters": Spec("accept", "characters above U+00FF in an order's notes (§2.2 [R])", ("accept", "refuse")),
+    "second_invoice": Spec("accept", "a second note of an order whose first is alive (§7 [I])", ("accept", "refuse")),
+    "emit_outcome": Spec(
+        "6",
+        "what SEFAZ says to a note: authorized, rejected, denied, or nothing (code 34, stays pending)",
+        ("6", "5", "10", "1"),
+    ),
+    "xml_form": Spec("nested", "the note inside nota.fiscal.obter.xml (§3.10)", ("nested", "cdata", "escaped")),
+    "v3_created_status": Spec("200", "status of POST /pedidos: as documented, or as observed [R]", ("200", "201")),
 }

@@ -1,6 +1,6 @@
 """The register of one account: products, deposits, stock and the lists of changes."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,6 +47,9 @@ class Store:
     price_lists: dict[int, frozenset[int]] = field(default_factory=dict)
     next_id: int = FIRST_ID
     next_entry: int = 88_000
+    #: Hear of a changed balance (not of a reservation) and of an edited product with how it was.
+    on_stock: Callable[[Product], None] | None = None
+    on_edit: Callable[[Product, Product | None], None] | None = None
 
     def fill(self, specs: Iterable[Mapping[str, Any]]) -> None:
         """Add many products as if they had been there for long: no lag, no entry in the change lists."""
@@ -63,6 +66,7 @@ class Store:
             self._announce(product_id, None)
             if self.products[product_id].stock:
                 self._stock_moved(self.products[product_id])
+                self._tell_stock(self.products[product_id])
         return product
 
     def patch(self, product: Product, fields: Mapping[str, Any]) -> None:
@@ -88,15 +92,20 @@ class Store:
             snapshot = parent.copy()
             parent.alterado = now
             self._announce(parent.id, snapshot)
+        if self.on_edit is not None:
+            self.on_edit(product, before)
 
     def set_stock(self, product: Product, deposit: Deposit, balance: float | None, reserved: float | None) -> None:
         """Set balance and reservation of a product in a deposit (None = as it is) and note the change."""
         at = self.deposits.index(deposit)
+        moved = balance is not None and balance != _at(product.stock, at)
         if balance is not None:
             product.stock = _with(product.stock, at, balance)
         if reserved is not None:
             product.reserved = _with(product.reserved, at, reserved)
         self._stock_moved(product)
+        if moved:
+            self._tell_stock(product)
 
     def delete(self, product: Product, hard: bool) -> None:
         """Mark a product and its variations as deleted (situacao E), or take them out without a trace."""
@@ -235,6 +244,10 @@ class Store:
         if self.search_lag_s > 0:
             until = self.clock.now() + self.search_lag_s
             self.lagged.setdefault(product_id, []).append(Lagged(until, before))
+
+    def _tell_stock(self, product: Product) -> None:
+        if self.on_stock is not None:
+            self.on_stock(product)
 
     def _stock_moved(self, product: Product) -> None:
         now = self.clock.now()

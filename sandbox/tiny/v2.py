@@ -53,7 +53,7 @@ Answer = dict[str, Any]
 class Service:
     """A service of v2: its work, whether it writes, whether each call counts as a batch call (§2.3)."""
 
-    work: "Callable[[V2Call], Answer]"
+    work: "Callable[[V2Call], Answer | Reply]"
     writes: bool = False
     batch: bool = False
 
@@ -114,6 +114,8 @@ class V2Call:
             body = self.service.work(self)
         except V2Error as error:
             return self._error(error)
+        if isinstance(body, Reply):
+            return body
         status = {"status_processamento": body.pop("status_processamento", 3), "status": body.pop("status", "OK")}
         code = body.pop("log_code", None)
         return self._reply({**status, **body}, code)
@@ -141,6 +143,10 @@ class V2Call:
     def values(self, product_id: int) -> Values:
         """Return how to write the values of a product in this run."""
         return Values(product_id, self.settings.types == "messy", self.settings.lost_zeros)
+
+    def reply(self, body: bytes, media: str) -> Reply:
+        """Return a body that has a form of its own, with the headers of every answer."""
+        return Reply(200, body, media, self._headers())
 
     def text(self, name: str) -> str:
         """Return a required parameter; code 10 when it was not sent or is empty."""
@@ -204,14 +210,15 @@ class V2Call:
         return reply
 
     def _reply(self, retorno: dict[str, Any], code: int | None) -> Reply:
-        headers = []
-        if self.owner is not None:
-            headers.append((b"x-limit-api", b"%d" % self.owner.plan.v2))
+        headers = self._headers()
         if self.form.get("formato", "").lower() != "json":
             return Reply(200, _xml(retorno), XML, headers, code)
         # The Content-Type of JSON answers was never verified (§2.2): messy runs call it HTML.
         media = HTML if self.settings.types == "messy" else JSON
         return Reply(200, _dump({"retorno": retorno}), media, headers, code)
+
+    def _headers(self) -> list[tuple[bytes, bytes]]:
+        return [] if self.owner is None else [(b"x-limit-api", b"%d" % self.owner.plan.v2)]
 
 
 def _dump(body: dict[str, Any]) -> bytes:

@@ -6,12 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.core.clock import Clock
+from sandbox.core.deliveries import Deliveries
 from sandbox.core.exchange import Call, Request
 from sandbox.core.settings import Settings
-from sandbox.tiny import catalog, generator, olist, v2_reads, v2_writes
+from sandbox.tiny import catalog, generator, olist, v2_contacts, v2_invoices, v2_orders, v2_reads, v2_writes
 from sandbox.tiny.accounts import Account, Token, new_account
+from sandbox.tiny.events import Events
+from sandbox.tiny.merchant import TRADE_EDITS, Merchant
 from sandbox.tiny.oauth import OAuthCall
 from sandbox.tiny.product import Product, as_number
+from sandbox.tiny.trade import Trade
 from sandbox.tiny.v2 import Service, V2Call
 from sandbox.tiny.v3 import Route, V3Call
 from sandbox.tiny.v3_routes import ROUTES
@@ -28,9 +32,27 @@ SERVICES = {
     "produto.alterar": Service(v2_writes.update, writes=True, batch=True),
     "produto.atualizar.estoque": Service(v2_writes.set_stock, writes=True),
     "produto.atualizar.precos": Service(v2_writes.set_prices, writes=True),
+    "pedidos.pesquisa": Service(v2_orders.search),
+    "pedido.obter": Service(v2_orders.get),
+    "pedido.incluir": Service(v2_orders.create, writes=True),
+    "pedido.alterar": Service(v2_orders.update, writes=True),
+    "pedido.alterar.situacao": Service(v2_orders.set_situation, writes=True),
+    "cadastrar.codigo.rastreamento.pedido": Service(v2_orders.set_tracking, writes=True),
+    "gerar.nota.fiscal.pedido": Service(v2_orders.make_invoice, writes=True),
+    "pedido.lancar.estoque": Service(v2_orders.launch_stock, writes=True),
+    "pedido.estornar.estoque": Service(v2_orders.revert_stock, writes=True),
+    "notas.fiscais.pesquisa": Service(v2_invoices.search),
+    "nota.fiscal.obter": Service(v2_invoices.get),
+    "nota.fiscal.obter.xml": Service(v2_invoices.get_xml),
+    "nota.fiscal.obter.link": Service(v2_invoices.get_link),
+    "nota.fiscal.emitir": Service(v2_invoices.emit, writes=True),
+    "contatos.pesquisa": Service(v2_contacts.search),
+    "contato.obter": Service(v2_contacts.get),
+    "contato.incluir": Service(v2_contacts.create, writes=True, batch=True),
+    "contato.alterar": Service(v2_contacts.update, writes=True, batch=True),
 }
 V2, V3, REALM = "/tiny/api2/", "/tiny/public-api/v3", "/tiny/realms/tiny/protocol/openid-connect"
-EDITS = ("create", "patch", "delete", "stock", "account")
+EDITS = ("create", "patch", "delete", "stock", "account", "send_product", *TRADE_EDITS)
 CATALOGUES = ("default", "generated", "olist", "empty")
 _ROUTES = [(route, route.regex()) for route in ROUTES]
 
@@ -40,9 +62,10 @@ class Tiny:
 
     name = "tiny"
 
-    def __init__(self, clock: Clock, settings: Settings) -> None:
+    def __init__(self, clock: Clock, settings: Settings, deliveries: Deliveries | None = None) -> None:
         self.clock = clock
         self.settings = settings
+        self.deliveries = deliveries
         self.accounts: dict[str, Account] = {}
         self.by_token: dict[str, Account] = {}
 
@@ -63,6 +86,9 @@ class Tiny:
         if name in self.accounts:
             raise ValueError(f"the account {name!r} exists")
         account = new_account(name, self.clock, len(self.accounts) + 1, self.settings.search_lag_s)
+        events = Events(account, self.settings, self.deliveries)
+        account.trade = Trade(account.store, self.settings, events)
+        account.store.on_stock, account.store.on_edit = events.stock_moved, events.product_edited
         self.change_account(account, fields)
         self.accounts[name] = account
         self.by_token[account.token] = account
@@ -108,16 +134,26 @@ class Tiny:
         """Do what the merchant does in the screens of Tiny; ValueError or LookupError when it makes no sense.
 
         `op` create {product}, patch {id or sku, fields}, delete {id or sku, hard}, stock {id or sku, deposit,
-        balance, reserved}, account {changes}; `account` names another account than that of the call.
+        balance, reserved}, account {changes}, send_product {integration, id or sku}, and those of `merchant`;
+        `account` names another account than that of the call, `quiet` sends no webhook.
         """
         account = self.account(step.get("account") or account_name)
-        op = step["op"]
-        if op == "account":
+        if step["op"] == "account":
             self.change_account(account, step.get("changes") or {})
             return None
+        with account.trade.events.quiet(bool(step.get("quiet"))):
+            return self._edit(account, step["op"], step)
+
+    def _edit(self, account: Account, op: str, step: Mapping[str, Any]) -> Any:
+        if op in TRADE_EDITS:
+            return Merchant(account).edit(op, step)
         if op == "create":
             return show(account, account.store.create(step.get("product") or {}))
         product = self.product(account, step)
+        if op == "send_product":
+            shop = Merchant(account).integration(step)
+            account.trade.events.send_product(shop, product)
+            return shop.as_dict()
         if op == "patch":
             account.store.patch(product, step.get("fields") or {})
         elif op == "delete":
