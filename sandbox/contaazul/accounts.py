@@ -12,6 +12,7 @@ import orjson
 from sandbox.contaazul.store import Store
 from sandbox.core.clock import Clock
 from sandbox.core.documents import cnpj
+from sandbox.core.nfe import UF_CODES
 from sandbox.core.quota import SlidingWindow
 from sandbox.core.settings import Settings
 
@@ -215,11 +216,3 @@ def _checked(key: str, value: Any) -> Any:
     elif not (isinstance(value, str) and value) and not (key == "redirect_uri" and value is None):
         raise ValueError(f"{key} is a text, got {value!r}")
     return value
-
-
-#: State → code of the state in an access key (IBGE).
-UF_CODES = {
-    "RO": 11, "AC": 12, "AM": 13, "RR": 14, "PA": 15, "AP": 16, "TO": 17, "MA": 21, "PI": 22, "CE": 23, "RN": 24,
-    "PB": 25, "PE": 26, "AL": 27, "SE": 28, "BA": 29, "MG": 31, "ES": 32, "RJ": 33, "SP": 35, "PR": 41, "SC": 42,
-    "RS": 43, "MS": 50, "MT": 51, "GO": 52, "DF": 53,
-}  # fmt: skip

@@ -6,15 +6,16 @@ import zipfile
 from typing import TYPE_CHECKING, Any
 
 from sandbox.contaazul import lookups
-from sandbox.contaazul.accounts import UF_CODES, Account
+from sandbox.contaazul.accounts import Account
 from sandbox.contaazul.api import Answer, ApiCall, paged
 from sandbox.contaazul.checks import UUID_TEXT, Refused, is_uuid
-from sandbox.contaazul.nfe import MODEL, SERIES, Draft, Issuer, access_key, correction, document, protocol
+from sandbox.contaazul.nfe import draft_of
 from sandbox.contaazul.query import SMALL_SIZES
 from sandbox.contaazul.records import Invoice, Sale
 from sandbox.contaazul.sale_view import client
 from sandbox.contaazul.store import APPROVED
 from sandbox.contaazul.times import local_day, utc_moment
+from sandbox.core.nfe import MODEL, SERIES, UF_CODES, Issuer, access_key, correction, document, protocol
 
 if TYPE_CHECKING:
     from sandbox.contaazul.store import Store
@@ -85,7 +86,7 @@ def issue(account: Account, sale: Sale, at: float, outcome: str = "EMITIDA", tes
     who = client(store, sale)
     if not who["documento"]:
         outcome = "PENDENTE"
-    draft = Draft(_issuer(account), sale, who, _products(store, sale), store.next_invoice, at, in_test)
+    draft = draft_of(_issuer(account), sale, who, _products(store, sale), store.next_invoice, at, in_test)
     store.next_invoice += 1
     key = access_key(draft)
     note = Invoice(
