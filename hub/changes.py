@@ -2,9 +2,12 @@
 
 `plan` reads and decides, `write` writes exactly what was decided: a dry run shows what a real run does, because it is
 the same decision.
+
+A schedule and the drain of webhooks read the same records side by side, and who asked first may be the last to write.
+So every reading carries the time before it was asked for (`as_of`), and never undoes one that was asked for later.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -16,11 +19,11 @@ from sqlmodel import col
 from hub import outbox, quarantine
 from hub.catalog import GROUPS, Prepared, prepare, refuse
 from hub.clock import utcnow
-from hub.db import insert_rows, upsert_rows
+from hub.db import in_turn, insert_rows, upsert_rows
 from hub.ids import new_id
 from hub.matching import Ambiguous, Match, match
 from hub.records import ProductKind, ProductRecord, Refused
-from hub.tables import Binding, Connection, KitItem, Picture, Price, Product, RelatedProduct
+from hub.tables import Binding, Connection, KitItem, Picture, Price, Product, Quarantined, RelatedProduct
 
 KIND = "product"
 
@@ -41,6 +44,7 @@ class Plan:
     """What is to be written for one page of records."""
 
     connection: Connection
+    as_of: datetime
     creates: list[tuple[str, Prepared]] = field(default_factory=list)
     updates: list[tuple[str, Prepared, tuple[str, ...]]] = field(default_factory=list)
     unchanged: list[Prepared] = field(default_factory=list)
@@ -55,6 +59,8 @@ class Plan:
     """All ids that are gone over there, whether we had a product of them or refused to take one."""
     freed: list[str] = field(default_factory=list)
     """Record ids of products whose SKU goes to another one of this page."""
+    stale: list[str] = field(default_factory=list)
+    """Their ids of records that somebody asked for later than we did, and has written already: left alone."""
 
     def changes(self) -> list[Change]:
         """The plan, line by line."""
@@ -74,10 +80,16 @@ async def apply(
     readings: Iterable[ProductRecord | Refused],
     seen: Mapping[str, str],
     *,
+    as_of: datetime,
     gone: Sequence[str] = (),
 ) -> Plan:
-    """Plan and write in the caller's transaction. `seen` are listing fingerprints by their id; see `plan`, `write`."""
-    planned = await plan(session, connection, readings, gone=gone)
+    """Plan and write in the caller's transaction. `seen` are listing fingerprints by their id; see `plan`, `write`.
+
+    Pages of one merchant are applied one after the other: what was decided on is not changed by another page before it
+    is written.
+    """
+    await in_turn(session, f"records:{connection.merchant_id}")
+    planned = await plan(session, connection, readings, as_of=as_of, gone=gone)
     await write(session, planned, seen)
     return planned
 
@@ -87,17 +99,22 @@ async def plan(
     connection: Connection,
     readings: Iterable[ProductRecord | Refused],
     *,
+    as_of: datetime,
     gone: Sequence[str] = (),
 ) -> Plan:
     """Decide what the records change. `gone` are ids that are no longer there. Writes nothing.
 
-    Of two readings of one id the later one counts.
+    `as_of` is the time before the first of the readings was asked for. Of two readings of one id the later one counts.
     """
-    planned = Plan(connection, gone=list(gone))
+    planned = Plan(connection, as_of)
     latest: dict[str, Prepared | Refused] = {}
     for reading in readings:
         prepared = reading if isinstance(reading, Refused) else prepare(reading)
         latest[prepared.external_id if isinstance(prepared, Refused) else prepared.record.external_id] = prepared
+    overtaken = await _read_later(session, connection, {*latest, *gone}, as_of)
+    planned.stale = [external_id for external_id in dict.fromkeys([*latest, *gone]) if external_id in overtaken]
+    planned.gone = [external_id for external_id in gone if external_id not in overtaken]
+    latest = {external_id: found for external_id, found in latest.items() if external_id not in overtaken}
     planned.refused = [found for found in latest.values() if isinstance(found, Refused)]
     fit = [found for found in latest.values() if isinstance(found, Prepared)]
     for found in await match(session, connection.merchant_id, connection.id, fit):
@@ -105,7 +122,7 @@ async def plan(
             planned.refused.append(refuse(found.prepared.record, [found.problem]))
         else:
             _sort_in(planned, found)
-    planned.retired = await _retirable(session, connection, gone)
+    planned.retired = await _retirable(session, connection, planned.gone)
     return planned
 
 
@@ -116,7 +133,7 @@ async def write(session: AsyncSession, planned: Plan, seen: Mapping[str, str]) -
     await _write_parts(session, planned)
     await _write_bindings(session, planned, seen)
     await quarantine.release(session, connection, KIND, _mended(planned))
-    await quarantine.hold(session, connection, KIND, planned.refused, seen)
+    await quarantine.hold(session, connection, KIND, planned.refused, seen, planned.as_of)
     changed = [(record, group) for record, _ in planned.creates for group in GROUPS]
     changed += [(record, group) for record, _, groups in planned.updates for group in groups]
     changed += [(record, "data") for record in [*planned.freed, *(record for record, _ in planned.retired)]]
@@ -142,6 +159,24 @@ async def absent_variations(session: AsyncSession, connection_id: str, families:
         )
     )
     return [external_id for parent, external_id in rows if external_id not in families[parent]]
+
+
+async def _read_later(
+    session: AsyncSession, connection: Connection, external_ids: Collection[str], as_of: datetime
+) -> set[str]:
+    """Which of the records were asked for after `as_of`, by whoever has written them since."""
+    found: set[str] = set()
+    for table in (Binding, Quarantined):
+        rows = await session.execute(
+            select(col(table.external_id)).where(
+                col(table.connection_id) == connection.id,
+                col(table.kind) == KIND,
+                col(table.external_id).in_(external_ids),
+                col(table.read_at) > as_of,
+            )
+        )
+        found.update(rows.scalars())
+    return found
 
 
 def _mended(planned: Plan) -> list[str]:
@@ -233,7 +268,7 @@ async def _write_products(session: AsyncSession, planned: Plan) -> None:
                 col(Binding.kind) == KIND,
                 col(Binding.external_id).in_([external_id for _, external_id in planned.retired]),
             )
-            .values(gone=True, seen_hash="")
+            .values(gone=True, seen_hash="", read_at=planned.as_of)
         )
     prices = Price.__table__  # type: ignore[attr-defined]
     new_prices = [_price_row(record_id, prepared, merchant_id, now) for record_id, prepared in planned.creates]
@@ -305,7 +340,7 @@ async def _write_bindings(session: AsyncSession, planned: Plan, seen: Mapping[st
             "parent_ref": prepared.record.parent_ref,
             "seen_hash": seen.get(prepared.record.external_id, ""),
             "sent_hash": "",
-            "read_at": now,
+            "read_at": planned.as_of,
             "gone": False,
             "created_at": now,
         }
@@ -332,7 +367,7 @@ async def _write_bindings(session: AsyncSession, planned: Plan, seen: Mapping[st
         {
             "b_external_id": prepared.record.external_id,
             "parent_ref": prepared.record.parent_ref,
-            "read_at": now,
+            "read_at": planned.as_of,
             **({"seen_hash": seen[external_id]} if (external_id := prepared.record.external_id) in seen else {}),
         }
         for prepared in known

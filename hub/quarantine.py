@@ -1,6 +1,7 @@
 """Records of theirs that could not be taken: held as they came, with a notice, and released when they are mended."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -31,9 +32,17 @@ async def release(session: AsyncSession, connection: Connection, kind: str, exte
 
 
 async def hold(
-    session: AsyncSession, connection: Connection, kind: str, refused: Sequence[Refused], seen: Mapping[str, str]
+    session: AsyncSession,
+    connection: Connection,
+    kind: str,
+    refused: Sequence[Refused],
+    seen: Mapping[str, str],
+    as_of: datetime,
 ) -> None:
-    """Keep what was refused, each with its notice. `seen` are listing fingerprints by their id."""
+    """Keep what was refused, each with its notice. `seen` are listing fingerprints by their id.
+
+    `as_of` is when the records were asked for.
+    """
     if not refused:
         return
     now = utcnow()
@@ -47,7 +56,7 @@ async def hold(
             "seen_hash": seen.get(record.external_id, ""),
             "problems": [_told(problem) for problem in record.problems],
             "payload": record.payload,
-            "read_at": now,
+            "read_at": as_of,
             "first_at": now,
         }
         for record in refused
@@ -72,7 +81,7 @@ async def hold(
             col(Binding.kind) == kind,
             col(Binding.external_id).in_(list(rows)),
         )
-        .values(read_at=now)
+        .values(read_at=as_of)
     )
     drafts = [
         Draft(

@@ -6,14 +6,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import bindparam, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from hub import outbox, stock
 from hub.catalog import stock_hash
 from hub.clock import utcnow
-from hub.db import insert_rows
+from hub.db import in_turn, insert_rows
 from hub.policy import Policy
 from hub.records import StockRecord
 from hub.tables import Binding, Connection, KitItem, Product, Stock
@@ -53,6 +53,7 @@ async def apply_stock(
     session: AsyncSession, connection: Connection, records: Iterable[StockRecord], policy: Policy
 ) -> StockPlan:
     """Plan and write in the caller's transaction, with an outbox entry for every other connection that wants it."""
+    await in_turn(session, f"records:{connection.merchant_id}")
     planned = await plan_stock(session, connection, records, policy)
     await write_stock(session, planned)
     return planned
@@ -139,8 +140,11 @@ async def kits_with(session: AsyncSession, connection: Connection, changed: Sequ
     return set(rows.scalars())
 
 
-async def mark_asked(session: AsyncSession, connection: Connection, external_ids: Sequence[str]) -> None:
-    """These were asked for and gave no balance: they are due again when their time comes, and not in every run."""
+async def mark_asked(
+    session: AsyncSession, connection: Connection, external_ids: Sequence[str], as_of: datetime
+) -> None:
+    """These were asked for at `as_of` and gave no balance: they are due again when their time comes, and not in every
+    run. One that was asked for since keeps that time."""
     if external_ids:
         await session.execute(
             update(Binding)
@@ -148,8 +152,9 @@ async def mark_asked(session: AsyncSession, connection: Connection, external_ids
                 col(Binding.connection_id) == connection.id,
                 col(Binding.kind) == "product",
                 col(Binding.external_id).in_(external_ids),
+                or_(col(Binding.stock_read_at).is_(None), col(Binding.stock_read_at) < as_of),
             )
-            .values(stock_read_at=utcnow())
+            .values(stock_read_at=as_of)
         )
 
 

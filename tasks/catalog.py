@@ -1,10 +1,12 @@
 """The catalogue, from an ERP into the hub: which records to read, and a batch of them read and applied."""
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
+
+from sqlalchemy.exc import IntegrityError
 
 from hub import bindings, changes, cursors, linking, worklist
 from hub.clock import utcnow
@@ -76,6 +78,7 @@ async def _steps(work: Work) -> AsyncIterator[Batch]:
 async def take(work: Work, batch: Batch) -> None:
     """Read the details of a batch and apply them, with the cursor, in one transaction."""
     source: CatalogSource = work.provider
+    as_of = utcnow()
     readings = await all_of([_read(source, external_id) for external_id in batch.ids])
     records: list[ProductRecord | Refused] = []
     gone: list[str] = []
@@ -91,17 +94,40 @@ async def take(work: Work, batch: Batch) -> None:
             families[reading[0].external_id] = {record.external_id for record in reading[1:]}
     if work.dry_run:
         async with work.db.read() as session:
-            gone += await changes.absent_variations(session, work.connection.id, families)
-            planned = await changes.plan(session, work.connection, records, gone=gone)
+            absent = await changes.absent_variations(session, work.connection.id, families)
+            planned = await changes.plan(session, work.connection, records, as_of=as_of, gone=gone + absent)
     else:
-        async with work.commit() as session:
-            gone += await changes.absent_variations(session, work.connection.id, families)
-            planned = await changes.apply(session, work.connection, records, batch.seen, gone=gone)
-            if batch.cursor is not None:
-                await cursors.move(session, work.connection, STREAM, batch.cursor)
-            if batch.from_worklist:
-                await worklist.remove(session, work.connection, STREAM, batch.ids)
+        planned = await _apply(work, batch, records, gone, families, as_of)
     _count(work, planned)
+
+
+async def _apply(
+    work: Work,
+    batch: Batch,
+    records: Sequence[ProductRecord | Refused],
+    gone: Sequence[str],
+    families: Mapping[str, set[str]],
+    as_of: datetime,
+) -> changes.Plan:
+    """Apply a batch; once more where somebody else (the store API, say) has just created a product that we were about
+    to create: what was planned on was not so any more, and the second plan finds the product."""
+    for tried in range(2):
+        try:
+            async with work.commit() as session:
+                absent = await changes.absent_variations(session, work.connection.id, families)
+                planned = await changes.apply(
+                    session, work.connection, records, batch.seen, as_of=as_of, gone=[*gone, *absent]
+                )
+                if batch.cursor is not None:
+                    await cursors.move(session, work.connection, STREAM, batch.cursor)
+                if batch.from_worklist:
+                    await worklist.remove(session, work.connection, STREAM, batch.ids)
+                return planned
+        except IntegrityError:
+            if tried:
+                raise
+            work.log.info("%s: a record of this batch was created by somebody else; planned again", work.connection.id)
+    raise AssertionError("the loop returns or raises")
 
 
 async def link(work: Work) -> None:
@@ -272,7 +298,7 @@ def _count(work: Work, planned: changes.Plan) -> None:
     tally = work.tally
     tally.created += len(planned.creates)
     tally.changed += len(planned.updates) + len(planned.retired)
-    tally.unchanged += len(planned.unchanged)
+    tally.unchanged += len(planned.unchanged) + len(planned.stale)
     tally.failed += len(planned.refused)
     tally.read = tally.created + tally.changed + tally.unchanged + tally.failed
     if work.dry_run:

@@ -58,6 +58,7 @@ async def batches(work: Work) -> AsyncIterator[StockBatch]:
 async def take(work: Work, batch: StockBatch) -> None:
     """Read what is not told yet, and apply the balances in one transaction."""
     source: StockSource = work.provider
+    as_of = utcnow()
     answers: Sequence[StockRecord | Refused | Gone] = batch.told
     if batch.ids:
         answers = await all_of([_read(source, external_id) for external_id in batch.ids])
@@ -70,7 +71,7 @@ async def take(work: Work, batch: StockBatch) -> None:
         async with work.commit() as session:
             planned = await stocktaking.apply_stock(session, work.connection, records, work.policy)
             silent = [answer.external_id for answer in answers if not isinstance(answer, StockRecord)]
-            await stocktaking.mark_asked(session, work.connection, silent)
+            await stocktaking.mark_asked(session, work.connection, silent, as_of)
             await _tell(work, session, records, refused)
             if batch.from_worklist:
                 await worklist.remove(session, work.connection, STREAM, batch.ids)

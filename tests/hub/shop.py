@@ -12,6 +12,7 @@ from sqlmodel import SQLModel, col
 
 from hub import changes, connections, stocktaking
 from hub.changes import Plan
+from hub.clock import utcnow
 from hub.db import Database
 from hub.policy import Policy
 from hub.records import DepositBalance, ProductKind, ProductRecord, Refused, StockRecord
@@ -91,10 +92,11 @@ async def apply(
     *readings: ProductRecord | Refused,
     seen: Mapping[str, str] | None = None,
     gone: Sequence[str] = (),
+    as_of: datetime | None = None,
 ) -> Plan:
-    """Apply records in one transaction."""
+    """Apply records in one transaction, read just now unless `as_of` says when."""
     async with db.write() as session:
-        return await changes.apply(session, connection, readings, seen or {}, gone=gone)
+        return await changes.apply(session, connection, readings, seen or {}, as_of=as_of or utcnow(), gone=gone)
 
 
 async def count(

@@ -164,7 +164,7 @@ async def test_a_plan_writes_nothing_and_shows_what_would_be_written(
     before = await everything(db)
     with written(db) as found:
         async with db.read() as session:
-            planned = await changes.plan(session, erp, page, gone=["3"])
+            planned = await changes.plan(session, erp, page, as_of=utcnow(), gone=["3"])
     assert found == set()
     assert await everything(db) == before
     assert planned.changes() == [

@@ -186,8 +186,8 @@ async def test_a_plan_writes_nothing_and_says_what_would_be_shown(db: Database, 
 async def test_what_gave_no_balance_counts_as_asked(db: Database, erp: Connection) -> None:
     await apply(db, erp, product("2"))
     async with db.write() as session:
-        await stocktaking.mark_asked(session, erp, ["1"])
-        await stocktaking.mark_asked(session, erp, [])
+        await stocktaking.mark_asked(session, erp, ["1"], utcnow())
+        await stocktaking.mark_asked(session, erp, [], utcnow())
     found = {b.external_id: b.stock_read_at for b in await rows(db, Binding)}
     assert found["2"] is None
     assert utcnow() - found["1"] < MINUTE
