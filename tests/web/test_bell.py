@@ -1,0 +1,167 @@
+"""The bell asks for one run of the drain when events wait and nobody comes; it outlasts a Prefect that is away."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from hub import crypto, inbox
+from hub.db import Database
+from hub.inbox import Arrival
+from hub.leases import lease
+from tests.hub.children import TEST_KEY
+from tests.hub.shop import connect
+from tests.serving import served_in_a_thread
+from web import bell as bells
+from web.bell import DRAIN, Bell
+
+pytestmark = pytest.mark.usefixtures("_keys")
+
+
+@pytest.fixture
+def _keys() -> object:
+    before = crypto.use(crypto.Keyring((TEST_KEY,), TEST_KEY))
+    yield
+    crypto.use(before)
+
+
+class Prefect:
+    """As much of Prefect's API as the bell asks for; `is_away` refuses every call."""
+
+    def __init__(self) -> None:
+        self.is_away = False
+        self.asked: list[dict[str, Any]] = []
+        self.refused = 0
+        self.app = Starlette(
+            routes=[
+                Route("/api/deployments/name/{flow}/{name}", self._find),
+                Route("/api/deployments/{id}/create_flow_run", self._create, methods=["POST"]),
+            ]
+        )
+
+    @property
+    def runs(self) -> set[str]:
+        return {run["idempotency_key"] for run in self.asked}
+
+    async def _find(self, request: Request) -> JSONResponse:
+        if self.is_away:
+            self.refused += 1
+            return JSONResponse({}, 503)
+        assert request.path_params == {"flow": DRAIN, "name": DRAIN}
+        return JSONResponse({"id": "the-drain"})
+
+    async def _create(self, request: Request) -> JSONResponse:
+        assert request.path_params["id"] == "the-drain"
+        self.asked.append({**json.loads(await request.body()), "auth": request.headers.get("authorization", "")})
+        return JSONResponse({"id": "a-run"}, 201)
+
+
+@pytest.fixture
+def prefect() -> Iterator[tuple[Prefect, str]]:
+    made = Prefect()
+    with served_in_a_thread(made.app) as url:
+        yield made, f"{url}/api"
+
+
+@pytest.fixture
+async def store(db: Database) -> Callable[[], Awaitable[None]]:
+    await connect(db, "loja-sol-tiny")
+
+    async def stored() -> None:
+        async with db.write() as session:
+            await inbox.store(session, [Arrival("loja-sol-tiny", "loja-sol", "estoque", b"{}")])
+
+    return stored
+
+
+async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+async def test_a_hundred_events_ask_for_one_run(
+    db: Database, prefect: tuple[Prefect, str], store: Callable[[], Awaitable[None]]
+) -> None:
+    server, url = prefect
+    bell = Bell(db, url, auth="ops:secret")
+    await store()
+    for _ in range(100):
+        bell.ring()
+    await until(lambda: bool(server.asked))
+    await bell.close()
+    (run,) = server.asked
+    assert run["idempotency_key"].startswith(DRAIN)
+    assert run["auth"] == "Basic b3BzOnNlY3JldA=="
+    assert run["parameters"] == {"connection": None, "dry_run": False}
+
+
+async def test_two_processes_that_ask_at_once_ask_with_one_key(
+    db: Database, prefect: tuple[Prefect, str], store: Callable[[], Awaitable[None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, url = prefect
+    monkeypatch.setattr(bells.time, "time", lambda: 1_790_000_000.0)
+    await store()
+    pair = [Bell(db, url), Bell(db, url)]
+    for bell in pair:
+        bell.ring()
+    await until(lambda: len(server.asked) == 2)
+    for bell in pair:
+        await bell.close()
+    assert len(server.runs) == 1
+
+
+async def test_nothing_is_asked_of_prefect_while_a_drain_lives(
+    db: Database, prefect: tuple[Prefect, str], store: Callable[[], Awaitable[None]]
+) -> None:
+    server, url = prefect
+    bell = Bell(db, url)
+    await store()
+    async with lease(db, DRAIN) as held:
+        assert held is not None
+        bell.ring()
+        await until(lambda: not bell._rung.is_set())
+    await bell.close()
+    assert server.asked == []
+
+
+async def test_a_prefect_that_is_away_is_asked_again_until_it_is_there(
+    db: Database, prefect: tuple[Prefect, str], store: Callable[[], Awaitable[None]]
+) -> None:
+    server, url = prefect
+    server.is_away = True
+    bell = Bell(db, url, first_pause_s=0.01)
+    await store()
+    bell.ring()
+    await until(lambda: server.refused >= 3)
+    server.is_away = False
+    await until(lambda: bool(server.asked))
+    await bell.close()
+
+
+async def test_a_run_that_never_comes_is_asked_for_again_under_another_key(
+    db: Database, prefect: tuple[Prefect, str], store: Callable[[], Awaitable[None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, url = prefect
+    monkeypatch.setattr(bells, "BUCKET_S", 0.05)
+    bell = Bell(db, url)
+    await store()
+    bell.ring()
+    await until(lambda: len(server.runs) >= 2)
+    await bell.close()
+
+
+async def test_an_address_where_nobody_answers_loses_nothing(
+    db: Database, store: Callable[[], Awaitable[None]]
+) -> None:
+    bell = Bell(db, "http://127.0.0.1:9/api", first_pause_s=0.01)
+    await store()
+    assert not await bell._ask()
+    async with db.read() as session:
+        assert await inbox.due(session) == ["loja-sol-tiny"]
