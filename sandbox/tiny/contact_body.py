@@ -73,6 +73,7 @@ def customer(trade: Trade, client: Mapping[str, str], update: bool) -> Contact:
     """Return the contact of an order's customer, by code or document; a known one is rewritten when `update`."""
     found = trade.contacts_like(client["codigo"], client["cpf_cnpj"])
     fields = {mine: client.get(theirs, "") for theirs, mine in _FROM_ORDER.items()}
+    fields["cpf_cnpj"] = digits(fields["cpf_cnpj"])
     if not found:
         now = trade.now()
         contact = Contact(trade.new_id(), {}, now, now, types=["Cliente"], origin="order")

@@ -1,25 +1,27 @@
 """The life of a note: made of an order, sent to SEFAZ, cancelled (`reference/tiny.md` §3.10, §10)."""
 
-from decimal import Decimal
 from typing import Any
 from xml.sax.saxutils import escape
 
-from sandbox.contaazul import nfe
-from sandbox.contaazul.records import Sale
+from sandbox.core import nfe
 from sandbox.core.clock import local
 from sandbox.tiny import situations as known
 from sandbox.tiny.event_bodies import link
-from sandbox.tiny.records import Invoice, Order, digits
+from sandbox.tiny.records import Invoice, Item, Order, digits
 from sandbox.tiny.trade import Trade
 
 SERIES = 1
 OUTCOMES = (known.PENDING, known.REJECTED, known.AUTHORIZED, known.PRINTED, known.DENIED)
 #: An authorized note makes its order `faturado` when it was in one of these [I].
 _BEFORE = frozenset({"dados_incompletos", "aberto", "aprovado", "preparando_envio"})
+#: v2 code of a payment → tPag of the NF-e.
 _PAYMENTS = {
-    "dinheiro": "DINHEIRO", "credito": "CARTAO_CREDITO", "debito": "CARTAO_DEBITO", "boleto": "BOLETO_BANCARIO",
-    "deposito": "DEPOSITO_BANCARIO", "cheque": "CHEQUE", "crediario": "CREDITO_LOJA",
-    "pix": "PIX_PAGAMENTO_INSTANTANEO",
+    "dinheiro": "01", "cheque": "02", "credito": "03", "debito": "04", "crediario": "05", "duplicata_mercantil": "14",
+    "boleto": "15", "deposito": "16", "pix": "17",
+}  # fmt: skip
+_ADDRESS = {
+    "logradouro": "endereco", "numero": "numero", "complemento": "complemento", "bairro": "bairro",
+    "cidade": "cidade", "estado": "uf", "cep": "cep",
 }  # fmt: skip
 REASONS = {
     known.REJECTED: "Rejeição 778: Informado NCM inexistente",
@@ -110,48 +112,29 @@ def _issuer(trade: Trade) -> nfe.Issuer:
 
 def _draft(trade: Trade, note: Invoice) -> nfe.Draft:
     order, client = note.sale, note.sale.client
-    lines = tuple(
-        {
-            "id_item": str(item.product_id),
-            "nome": item.name,
-            "quantidade": item.quantity,
-            "valor": item.price,
-        }
-        for item in order.items
+    address = {theirs: client.get(mine) for theirs, mine in _ADDRESS.items()}
+    buyer = nfe.Client(client.get("cpf_cnpj", ""), client.get("nome", ""), client.get("email", ""), address)
+    return nfe.Draft(
+        issuer=_issuer(trade),
+        client=buyer,
+        lines=tuple(_line(trade, item) for item in order.items),
+        freight=order.freight,
+        discount=order.discount,
+        payment=_PAYMENTS.get(order.form, "99"),
+        payment_name=order.form or "Outros",
+        about=f"Pedido {order.number}",
+        number=note.number,
+        issued_at=note.issued_at,
+        test=False,
+        other=order.other,
     )
-    # The layout borrowed has no other expenses: they go with the freight.
-    freight = float(order.freight + order.other)
-    sale = Sale(
-        id="", id_legado=0, numero=order.number, situacao="", data_venda=order.date, id_cliente="", client={},
-        itens=lines, payment={"tipo_pagamento": _PAYMENTS.get(order.form, order.form or "OUTRO")},
-        created_at=note.created_at, changed_at=note.created_at, freight=freight,
-        discount={"tipo": "VALOR", "valor": Decimal(order.discount)},
-    )  # fmt: skip
-    sale.reckon()
-    buyer = {
-        "nome": client.get("nome", ""),
-        "documento": client.get("cpf_cnpj", ""),
-        "email": client.get("email", ""),
-        "endereco": {
-            "logradouro": client.get("endereco"),
-            "numero": client.get("numero"),
-            "complemento": client.get("complemento"),
-            "bairro": client.get("bairro"),
-            "cidade": client.get("cidade"),
-            "estado": client.get("uf"),
-            "cep": client.get("cep"),
-        },
-    }
-    products = tuple(_product(trade, note, at) for at in range(len(order.items)))
-    return nfe.Draft(_issuer(trade), sale, buyer, products, note.number, note.issued_at, False)
 
 
-def _product(trade: Trade, note: Invoice, at: int) -> tuple[str, str, str, str]:
-    item = note.sale.items[at]
+def _line(trade: Trade, item: Item) -> nfe.Line:
     product = trade.store.products.get(item.product_id)
     gtin = "SEM GTIN" if product is None or not product.gtin else product.gtin
     ncm = "00000000" if product is None else digits(product.ncm) or "00000000"
-    return item.sku, gtin, ncm, escape(item.unit)
+    return nfe.Line(item.sku or "SEM-CODIGO", gtin, ncm, escape(item.unit), item.name, item.quantity, item.price)
 
 
 def _cancellation(trade: Trade, note: Invoice) -> str:

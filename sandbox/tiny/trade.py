@@ -6,6 +6,7 @@ from copy import copy
 from itertools import count
 from typing import Any
 
+from sandbox.core.clock import local
 from sandbox.core.settings import Settings
 from sandbox.tiny.events import Events
 from sandbox.tiny.product import Product
@@ -75,6 +76,7 @@ class Trade:
         order.changed_at = self.now()
         if order.situation != former["situation"]:
             order.history.append((order.changed_at, order.situation))
+            self._date(order)
             self._settle(order)
         self.events.order_changed(order, former)
 
@@ -152,6 +154,14 @@ class Trade:
         """Return the deposit an order takes its goods from: its own, or the first that counts."""
         named = next((d for d in self.store.deposits if d.id == order.deposit_id), None)
         return named or self.store.deposit(None)
+
+    def _date(self, order: Order) -> None:
+        # The day a parcel was sent or delivered, unless it was written before [I].
+        today = local(order.changed_at).date().isoformat()
+        if order.situation == "enviado":
+            order.sent = order.sent or today
+        elif order.situation == "entregue":
+            order.delivered = order.delivered or today
 
     def _settle(self, order: Order) -> None:
         if not self.settings.orders_move_stock:

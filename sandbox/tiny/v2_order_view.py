@@ -95,7 +95,7 @@ def detail(trade: Trade, order: Order, values: Values, how: str) -> dict[str, An
 
 def person(group: dict[str, str], values: Values) -> dict[str, str]:
     """Return a customer or an address; documents and CEP with their masks, without in one messy variant (§2.6)."""
-    shown = dict(group)
+    shown = {name: text for name, text in group.items() if name != "celular"}
     if values.variant != 1:
         shown["cpf_cnpj"] = masked(shown.get("cpf_cnpj", ""))
         shown["cep"] = masked_cep(shown.get("cep", ""))

@@ -31,6 +31,8 @@ class Route:
     pattern: str
     permission: str
     work: "Callable[[V3Call], Any]"
+    #: Answers with the status of the setting `v3_created_status`.
+    creates: bool = False
 
     @property
     def operation(self) -> str:
@@ -100,7 +102,10 @@ class V3Call:
             body = self.route.work(self)
         except V3Error as error:
             return self._error(error)
-        return self._reply(204, b"") if body is None else self._reply(200, orjson.dumps(body))
+        if body is None:
+            return self._reply(204, b"")
+        status = int(self.settings.v3_created_status) if self.route.creates else 200
+        return self._reply(status, orjson.dumps(body))
 
     def refuse(self, fault: str) -> Reply:
         """Word a planted refusal."""

@@ -18,6 +18,9 @@ from sandbox.tiny.product import Product, as_number
 from sandbox.tiny.trade import Trade
 from sandbox.tiny.v2 import Service, V2Call
 from sandbox.tiny.v3 import Route, V3Call
+from sandbox.tiny.v3_contacts import CONTACT_ROUTES
+from sandbox.tiny.v3_invoices import INVOICE_ROUTES
+from sandbox.tiny.v3_orders import ORDER_ROUTES
 from sandbox.tiny.v3_routes import ROUTES
 
 SERVICES = {
@@ -54,7 +57,7 @@ SERVICES = {
 V2, V3, REALM = "/tiny/api2/", "/tiny/public-api/v3", "/tiny/realms/tiny/protocol/openid-connect"
 EDITS = ("create", "patch", "delete", "stock", "account", "send_product", *TRADE_EDITS)
 CATALOGUES = ("default", "generated", "olist", "empty")
-_ROUTES = [(route, route.regex()) for route in ROUTES]
+_ROUTES = [(route, route.regex()) for route in (*ROUTES, *ORDER_ROUTES, *INVOICE_ROUTES, *CONTACT_ROUTES)]
 
 
 class Tiny:
@@ -142,7 +145,8 @@ class Tiny:
             self.change_account(account, step.get("changes") or {})
             return None
         with account.trade.events.quiet(bool(step.get("quiet"))):
-            return self._edit(account, step["op"], step)
+            done: dict[str, Any] = self._edit(account, step["op"], step)
+            return done
 
     def _edit(self, account: Account, op: str, step: Mapping[str, Any]) -> Any:
         if op in TRADE_EDITS:
