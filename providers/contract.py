@@ -245,6 +245,8 @@ class OrderSink(Protocol):
     """Orders can be written to it."""
 
     search_lag_s: float
+    customer_in_order: bool
+    """Whether the buyer goes within the order: then no customer is looked for or created beforehand."""
 
     async def find_customers(self, customer: OutgoingCustomer) -> list[Found]:
         """Customers of exactly that CPF or CNPJ; a guest without one by our own id, if it was created by us.

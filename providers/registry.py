@@ -9,7 +9,11 @@ from hub.tables import Connection
 from providers.consent import OAuthApp
 from providers.contaazul.provider import ContaAzul
 from providers.contract import Provider, Webhooks
+from providers.tagplus import webhooks as tagplus_webhooks
+from providers.tagplus.provider import TagPlus
+from providers.tiny_v2 import webhooks as tiny_v2_webhooks
 from providers.tiny_v2.provider import TinyV2
+from providers.tiny_v3 import webhooks as tiny_v3_webhooks
 from providers.tiny_v3.provider import TinyV3
 
 C = TypeVar("C")
@@ -61,8 +65,25 @@ class Kind:
 KINDS: dict[str, Kind] = {
     one.kind: one
     for one in (
-        Kind("tiny_v2", "Olist Tiny (API v2)", "erp", TinyV2, ("token",)),
-        Kind("tiny_v3", "Olist Tiny (API v3)", "erp", TinyV3, ("client_id", "client_secret"), app=TinyV3.app),
+        Kind(
+            "tiny_v2",
+            "Olist Tiny (API v2)",
+            "erp",
+            TinyV2,
+            ("token",),
+            defaults={"orders": "all", "order_states": "both"},
+            webhooks=tiny_v2_webhooks,
+        ),
+        Kind(
+            "tiny_v3",
+            "Olist Tiny (API v3)",
+            "erp",
+            TinyV3,
+            ("client_id", "client_secret"),
+            app=TinyV3.app,
+            defaults={"orders": "all", "order_states": "both"},
+            webhooks=tiny_v3_webhooks,
+        ),
         Kind(
             "contaazul",
             "Conta Azul",
@@ -71,6 +92,22 @@ KINDS: dict[str, Kind] = {
             ("client_id", "client_secret"),
             app=ContaAzul.app,
             defaults={"send_mode": "selected"},
+        ),
+        Kind(
+            "tagplus",
+            "TagPlus",
+            "erp",
+            TagPlus,
+            ("client_id", "client_secret"),
+            app=TagPlus.app,
+            defaults={
+                "pull_products": False,
+                "pull_prices": True,
+                "pull_stock": True,
+                "send_mode": "automatic",
+                "orders": "paid",
+            },
+            webhooks=tagplus_webhooks,
         ),
     )
 }

@@ -43,6 +43,7 @@ class ContaAzul(OverHttp):
     takes = ("product", "price", "order")
     search_lag_s: float = 5.0
     stock_at_creation_only = True
+    customer_in_order = False
     longest_window_days = 15
     rows_tell_order = False
 

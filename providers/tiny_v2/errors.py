@@ -8,6 +8,7 @@ from typing import Any
 
 from providers.contract import CallFailed, Outcome
 from providers.http import UNREADABLE, Answer, described, status_failure
+from providers.tiny_notes import envelope, told_in
 from providers.tiny_parse import many, text
 
 
@@ -47,29 +48,48 @@ CODES = {
 }
 
 UPDATE_LISTS = frozenset(("lista.atualizacoes.produtos", "lista.atualizacoes.estoque"))
-LISTS = frozenset(("produtos.pesquisa",)) | UPDATE_LISTS
+ROWS_IN = {
+    "produtos.pesquisa": "produtos",
+    **dict.fromkeys(UPDATE_LISTS, "produtos"),
+    "pedidos.pesquisa": "pedidos",
+    "notas.fiscais.pesquisa": "notas_fiscais",
+}
+LISTS = frozenset(ROWS_IN)
 """Where 20 (nothing found) and 23 (no such page) are answers like any other: no rows."""
 NO_ROWS = frozenset(("20", "23"))
+CREATES = frozenset(("pedido.incluir",))
+"""Services that answer with a record each."""
+CHANGES = frozenset(("pedido.alterar.situacao",))
+"""Services that answer with a status alone. OK is no OK where the request was not processed (`§2.5`)."""
+INVOICE_XML = "nota.fiscal.obter.xml"
+"""The service that answers XML whatever is asked for (`§3.10`); its errors come in either."""
+DUPLICATE = "30"
 
 HELD_BY = {
     "info": "conta",
     "produto.obter": "produto",
     "produto.obter.estoque": "produto",
-    **dict.fromkeys(LISTS, "produtos"),
+    "pedido.obter": "pedido",
+    "nota.fiscal.obter": "nota_fiscal",
+    **ROWS_IN,
 }
 """The key that an OK of each operation must have: without it the answer was not the one to this question."""
 
 
 def judge(operation: str, answer: Answer) -> CallFailed | None:
-    """What went wrong in an answer to a read, or None for `ok`."""
+    """What went wrong in an answer, or None for `ok`."""
+    if operation in CREATES:
+        return judge_write(operation, answer)
     if failed := status_failure(operation, answer, slow_down_s=60.0):
         return failed
-    told = retorno(answer)
+    told = _in_xml(answer) or retorno(answer) if operation == INVOICE_XML else retorno(answer)
     if isinstance(told, list):  # produtos.categorias.arvore: no status at all
         return None
     status, code = text(told.get("status")).casefold(), error_code(told)
     if code:
         return None if code in NO_ROWS and operation in LISTS else failure(operation, code, told)
+    if operation in CHANGES and status == "ok" and text(told.get("status_processamento")) in ("1", "2"):
+        return failure(operation, "", told)
     if status == "ok" and told.get(HELD_BY.get(operation, "status")) is not None:
         return None
     return CallFailed(Outcome.RETRY, "unreadable", operation=operation, status=answer.status, detail=described(answer))
@@ -126,6 +146,12 @@ def retorno(answer: Answer) -> dict[str, Any] | list[Any]:
         return {}
     told = payload.get("retorno")
     return told if isinstance(told, (dict, list)) else {}
+
+
+def _in_xml(answer: Answer) -> dict[str, Any]:
+    """The envelope of an answer in XML; {} where it is none, or one that was cut."""
+    root = envelope(answer.body) if answer.payload is UNREADABLE else None
+    return told_in(root) if root is not None else {}
 
 
 def error_code(told: dict[str, Any]) -> str:

@@ -1,35 +1,41 @@
-"""Tiny v2 as a source of products and of stock."""
+"""Tiny v2 as a source of products, stock and invoices, and as a taker of orders."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from typing import Any
 
-from hub.clock import utcnow
+from hub.clock import format_br, utcnow
 from hub.db import Database
 from hub.policy import Policy
-from hub.records import Refused, StockRecord
+from hub.records import InvoiceRow, OutgoingCustomer, OutgoingOrder, Refused, StockRecord
 from hub.settings import settings
 from hub.tables import Connection
-from providers.contract import Account, CallFailed, Feed, Gone, Outcome, Page, Reading, StockPage
-from providers.http import Http, OverHttp
+from providers.contract import Account, CallFailed, Feed, Found, Gone, Outcome, Page, Reading, Row, StockPage
+from providers.http import Http
 from providers.tiny_account import at_once, gone, limiter, rows
-from providers.tiny_parse import document, fingerprint, text
-from providers.tiny_v2 import errors, mapper
+from providers.tiny_notes import document_in, row_v2
+from providers.tiny_orders import Situation, latin, rejected, shop_number
+from providers.tiny_parse import document, fingerprint, identity, one, text
+from providers.tiny_sink import InvoicesOfTiny, is_within
+from providers.tiny_v2 import errors, mapper, orders
 from providers.tiny_v2.client import Client, Listing, Token
 
 LONGEST_LOOK_BACK = timedelta(days=30)
 """Further back the update lists do not go [R]."""
 
 
-class TinyV2(OverHttp):
+class TinyV2(InvoicesOfTiny):
     """One account of Tiny by its static token."""
 
     kind = "tiny_v2"
     catalog_feed = Feed.NONE
     stock_feed = Feed.NONE
     variations_in_parent = False
+    customer_in_order = True
+    rows_tell_order = False
 
-    def __init__(self, client: Client, *, update_lists: bool) -> None:
-        super().__init__(client.http)
+    def __init__(self, client: Client, policy: Policy, *, update_lists: bool) -> None:
+        super().__init__(client.http, policy, orders)
         self.client = client
         if update_lists:
             self.catalog_feed = self.stock_feed = Feed.CONSUMED
@@ -50,7 +56,7 @@ class TinyV2(OverHttp):
             fixed_limit=policy.calls_per_minute,
         )
         has_lists = bool(connection.features.get("update_lists")) and policy.update_lists == "auto"
-        return cls(Client(http, token), update_lists=has_lists)
+        return cls(Client(http, token), policy, update_lists=has_lists)
 
     async def check(self) -> Account:
         """Who the account is, and whether it has the extension "API para estoque em tempo real".
@@ -67,7 +73,7 @@ class TinyV2(OverHttp):
             name=text(account.get("fantasia")) or text(account.get("razao_social")),
             document=document(account.get("cnpj_cpf")),
             per_minute=per_minute,
-            features={"update_lists": has_lists, "per_minute": per_minute},
+            features={"takes": list(self.takes), "update_lists": has_lists, "per_minute": per_minute},
         )
 
     async def list_products(self, page: int) -> Page:
@@ -99,6 +105,79 @@ class TinyV2(OverHttp):
         """Pages of changed balances. Commit each page before asking for the next: it is told only once."""
         async for listing in updates(self.client.stock_updates, since):
             yield StockPage(tuple(mapper.stock(row, listing.asked_at) for row in listing.rows), next=None)
+
+    async def find_customers(self, customer: OutgoingCustomer) -> list[Found]:
+        """Nobody: the customer goes within the order, and Tiny knows it again by itself (`customer_in_order`)."""
+        return []
+
+    async def create_customer(self, customer: OutgoingCustomer) -> str:
+        """Never: a contact made beforehand would cost a call of the five a minute and help nobody."""
+        raise rejected("contato.incluir", "no Olist Tiny (API v2) o cliente vai dentro do pedido")
+
+    async def changed_orders(self, since: datetime) -> AsyncIterator[list[Row]]:
+        """Rows of orders changed since, page by page; an order may come twice, as pages shift."""
+        async for found in self.client.orders(dataAtualizacao=format_br(since)):
+            yield list(rows(found, orders.row))
+
+    async def invoices_of_order(self, order_id: str, first: date, last: date) -> list[InvoiceRow]:
+        """The note that the order names: a search by the store's number would find other stores' orders too."""
+        try:
+            payload, _ = await self._order(order_id)
+            if not (external_id := orders.invoice_id(payload)):
+                return []
+            note = await self._invoice(external_id)
+        except CallFailed as failed:
+            gone(order_id, failed)
+            return []
+        row = row_v2(note)
+        return [await self._linked(row)] if row and row.access_key and is_within(note, first, last) else []
+
+    async def read_invoice(self, row_id: str) -> bytes | Gone:
+        """The note's XML, byte for byte as it is within the answer; a note that was not authorised has none."""
+        try:
+            return document_in(await self.client.invoice_xml(row_id)) or Gone(row_id)
+        except CallFailed as failed:
+            return gone(row_id, failed)
+
+    async def _order(self, external_id: str) -> tuple[Any, datetime]:
+        return await self.client.get_order(external_id)
+
+    async def _post(self, order: OutgoingOrder) -> str:
+        return await self.client.create_order(orders.body(order, self.policy))
+
+    async def _numbered(self, order: OutgoingOrder) -> list[str]:
+        wanted = shop_number(order)
+        found = [row async for page in self.client.orders(numeroEcommerce=wanted) for row in page]
+        return [identity(one(row).get("id")) for row in found if orders.row_number(row) == wanted]
+
+    async def _of_the_day(self, order: OutgoingOrder) -> list[str]:
+        day, buyer = orders.day(order.placed_on), order.customer
+        filters = {"dataInicial": day, "dataFinal": day}
+        if buyer and buyer.document:
+            filters["cpf_cnpj"] = buyer.document
+        name = latin(buyer.name, 30).casefold() if buyer else ""
+        found = [row async for page in self.client.orders(**filters) for row in page]
+        if "cpf_cnpj" not in filters:
+            found = [row for row in found if latin(text(one(row).get("nome")), 30).casefold() == name]
+        return [external_id for row in found if (external_id := identity(one(row).get("id")))]
+
+    async def _set(self, external_id: str, situation: Situation) -> None:
+        await self.client.set_situation(external_id, situation.word)
+
+    def _is_duplicate(self, failed: CallFailed) -> bool:
+        return failed.code == errors.DUPLICATE
+
+    async def _invoice(self, external_id: str) -> Any:
+        return await self.client.get_invoice(external_id)
+
+    async def _link(self, external_id: str) -> str:
+        return await self.client.invoice_link(external_id)
+
+    def _invoice_row(self, payload: Any) -> InvoiceRow | None:
+        return row_v2(payload)
+
+    def _invoices(self, first: date, last: date) -> AsyncIterator[list[Any]]:
+        return self.client.invoices(first, last)
 
 
 async def updates(ask: Callable[[datetime, int], Awaitable[Listing]], since: datetime) -> AsyncIterator[Listing]:

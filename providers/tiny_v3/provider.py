@@ -1,37 +1,47 @@
-"""Tiny v3 as a source of products and of stock."""
+"""Tiny v3 as a source of products, stock and invoices, and as a taker of orders."""
 
+import logging
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
-from hub.clock import format_iso_br
+from hub.clock import format_iso_br, to_sao_paulo
 from hub.credentials import TokenStore
 from hub.db import Database
 from hub.policy import Policy
-from hub.records import Refused, StockRecord
+from hub.records import InvoiceRow, OutgoingCustomer, OutgoingOrder, Refused, StockRecord
 from hub.settings import settings
 from hub.tables import Connection
 from providers.consent import OAuthApp
-from providers.contract import Account, CallFailed, Feed, Gone, Page, Reading, StockPage
-from providers.http import Http, OverHttp
+from providers.contract import Account, Attempt, CallFailed, Feed, Found, Gone, Outcome, Page, Reading, Row, StockPage
+from providers.http import Http
 from providers.oauth import OAuth
 from providers.tiny_account import at_once, gone, limiter, rows
-from providers.tiny_parse import document, text
-from providers.tiny_v3 import errors, mapper
+from providers.tiny_notes import as_document, packed, row_v3
+from providers.tiny_orders import Situation, guest_code, latin, shop_number
+from providers.tiny_parse import document, identity, one, text
+from providers.tiny_sink import InvoicesOfTiny, is_within, sku_refused
+from providers.tiny_v3 import errors, mapper, orders
 from providers.tiny_v3.client import PAGE_ROWS, Client
 
+logger = logging.getLogger(__name__)
 
-class TinyV3(OverHttp):
+
+class TinyV3(InvoicesOfTiny):
     """One account of Tiny by OAuth."""
 
     kind = "tiny_v3"
     catalog_feed = Feed.SINCE
     stock_feed = Feed.NONE
     variations_in_parent = True
+    customer_in_order = False
+    rows_tell_order = True
 
-    def __init__(self, client: Client) -> None:
-        super().__init__(client.http)
+    def __init__(self, client: Client, policy: Policy) -> None:
+        super().__init__(client.http, policy, orders)
         self.client = client
+        self._items: dict[str, str] = {}
+        self._ways: list[Any] | None = None
 
     @classmethod
     def open(cls, db: Database, connection: Connection) -> "TinyV3":
@@ -55,7 +65,7 @@ class TinyV3(OverHttp):
             reset_header="X-RateLimit-Reset",
             fixed_limit=policy.calls_per_minute,
         )
-        return cls(Client(http))
+        return cls(Client(http), policy)
 
     @staticmethod
     def app() -> OAuthApp:
@@ -71,7 +81,7 @@ class TinyV3(OverHttp):
             name=text(account.get("fantasia")) or text(account.get("razaoSocial")),
             document=document(account.get("cpfCnpj")),
             per_minute=per_minute,
-            features={"update_lists": False, "per_minute": per_minute},
+            features={"takes": list(self.takes), "update_lists": False, "per_minute": per_minute},
         )
 
     async def list_products(self, page: int) -> Page:
@@ -136,6 +146,108 @@ class TinyV3(OverHttp):
         nothing: tuple[StockPage, ...] = ()
         for page in nothing:
             yield page
+
+    async def find_customers(self, customer: OutgoingCustomer) -> list[Found]:
+        """Contacts of exactly that CPF or CNPJ; a guest by the code that we gave."""
+        if customer.document:
+            return orders.contacts(await self.client.contacts(cpfCnpj=customer.document), customer)
+        return orders.contacts(await self.client.contacts(codigo=guest_code(customer)), customer)
+
+    async def create_customer(self, customer: OutgoingCustomer) -> str:
+        """Create a contact."""
+        return await self.client.create_contact(orders.contact(customer))
+
+    async def prepare_order(self, order: OutgoingOrder) -> Attempt:
+        """The products first: an item that Tiny has no product for is refused before anything is written down."""
+        await self._resolve(order)
+        return await super().prepare_order(order)
+
+    async def create_order(self, order: OutgoingOrder, attempt: Attempt) -> str:
+        """Create it, then put the label on it, which is a call of its own and no reason to fail."""
+        external_id = await super().create_order(order, attempt)
+        label = latin(self.policy.order_label, 50)
+        if label and external_id != attempt.values.get("there"):
+            try:
+                await self.client.label_order(external_id, label)
+            except CallFailed as failed:
+                logger.warning("%s: order %s goes without its label: %s", self.kind, external_id, failed)
+        return external_id
+
+    async def changed_orders(self, since: datetime) -> AsyncIterator[list[Row]]:
+        """Rows of orders changed since the day before: the filter takes a date only, by a clock that is not ours."""
+        day = to_sao_paulo(since).date() - timedelta(days=1)
+        async for found in self.client.orders(dataAtualizacao=day.isoformat()):
+            yield list(rows(found, orders.row))
+
+    async def invoices_of_order(self, order_id: str, first: date, last: date) -> list[InvoiceRow]:
+        """Notes of one order; a filter that was ignored lets everybody's through, so the rows are looked at."""
+        window = {"dataInicial": first.isoformat(), "dataFinal": last.isoformat()}
+        told = [row async for page in self.client.invoices(idVenda=order_id, **window) for row in page]
+        found = [row for payload in told if is_within(payload, first, last) and (row := row_v3(payload)) is not None]
+        return [await self._linked(row) for row in found if row.access_key and row.order_ref in ("", order_id)]
+
+    async def read_invoice(self, row_id: str) -> bytes | Gone:
+        """The note's XML as it was told, in a ZIP with its cancellation where it has one."""
+        try:
+            told = await self.client.invoice_xml(row_id)
+        except CallFailed as failed:
+            return gone(row_id, failed)
+        return packed(as_document(told.get("xmlNfe")), as_document(told.get("xmlCancelamento"))) or Gone(row_id)
+
+    async def _resolve(self, order: OutgoingOrder) -> None:
+        """Their ids of items that are not bound, by SKU. Raises CallFailed, `rejected` for one that is not there."""
+        for sku in {item.sku for item in order.items if not item.external_id} - set(self._items):
+            found = orders.products(await self.client.products_of_code(sku), sku) if sku else []
+            if len(found) != 1:
+                raise sku_refused(sku, len(found))
+            self._items[sku] = found[0]
+
+    async def _way(self, method: str) -> str:
+        """The account's form of receipt; an app that may not read them sends orders without one."""
+        if self._ways is None:
+            try:
+                self._ways = await self.client.ways_of_receipt()
+            except CallFailed as failed:
+                if failed.outcome is not Outcome.REJECTED:
+                    raise
+                self._ways = []
+        return orders.way_id(self._ways, method)
+
+    async def _order(self, external_id: str) -> tuple[Any, datetime]:
+        return await self.client.get_order(external_id)
+
+    async def _post(self, order: OutgoingOrder) -> str:
+        await self._resolve(order)
+        body = orders.body(order, self.policy, self._items, await self._way(order.payment_method))
+        return await self.client.create_order(body)
+
+    async def _numbered(self, order: OutgoingOrder) -> list[str]:
+        wanted = shop_number(order)
+        found = [row async for page in self.client.orders(numeroPedidoEcommerce=wanted) for row in page]
+        return [identity(one(row).get("id")) for row in found if orders.row_number(row) == wanted]
+
+    async def _of_the_day(self, order: OutgoingOrder) -> list[str]:
+        day = order.placed_on.isoformat()
+        found = [row async for page in self.client.orders(dataInicial=day, dataFinal=day) for row in page]
+        return [identity(one(row).get("id")) for row in found if orders.row_buyer(row) == order.customer_ref]
+
+    async def _set(self, external_id: str, situation: Situation) -> None:
+        await self.client.set_situation(external_id, situation.code)
+
+    def _is_duplicate(self, failed: CallFailed) -> bool:
+        return False  # whether v3 refuses doubles is not known (`§11`), nor how it would say so
+
+    async def _invoice(self, external_id: str) -> Any:
+        return await self.client.get_invoice(external_id)
+
+    async def _link(self, external_id: str) -> str:
+        return await self.client.invoice_link(external_id)
+
+    def _invoice_row(self, payload: Any) -> InvoiceRow | None:
+        return row_v3(payload)
+
+    def _invoices(self, first: date, last: date) -> AsyncIterator[list[Any]]:
+        return self.client.invoices(dataInicial=first.isoformat(), dataFinal=last.isoformat())
 
     async def _page(self, page: int, **filters: str) -> Page:
         listing = await self.client.list_products((page - 1) * PAGE_ROWS, **filters)
