@@ -1,4 +1,4 @@
-"""The sandbox as one ASGI application: vendors under `/tiny/…`, `/contaazul/…`, control API under `/_sandbox/…`."""
+"""The sandbox as one ASGI application: vendors under `/tiny/…` and their like, control API under `/_sandbox/…`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,13 +18,18 @@ from sandbox.core.exchange import Receive, Scope, Send, exchange
 from sandbox.core.faults import Faults
 from sandbox.core.scripts import Scripts
 from sandbox.core.settings import CORE_SETTINGS, Settings
+from sandbox.tagplus.control import routes as tagplus_routes
+from sandbox.tagplus.settings import TAGPLUS_SETTINGS
+from sandbox.tagplus.vendor import OPS as TAGPLUS_OPS
+from sandbox.tagplus.vendor import PREFIX as TAGPLUS
+from sandbox.tagplus.vendor import TagPlus
 from sandbox.tiny.accounts import find_plan
 from sandbox.tiny.control import routes as tiny_routes
 from sandbox.tiny.settings import TINY_SETTINGS
 from sandbox.tiny.vendor import EDITS, Tiny
 
 DEMO = "demo"
-SETTINGS = {**CORE_SETTINGS, **DELIVERY_SETTINGS, **TINY_SETTINGS, **CONTAAZUL_SETTINGS}
+SETTINGS = {**CORE_SETTINGS, **DELIVERY_SETTINGS, **TINY_SETTINGS, **CONTAAZUL_SETTINGS, **TAGPLUS_SETTINGS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,7 @@ class Start:
     """How a sandbox begins and what a reset returns to.
 
     `size` alone generates that many products; with `olist` it is how many rows are read. `settings` are those
-    of `core.settings`, `tiny.settings` and `contaazul.settings`.
+    of `core.settings`, `core.deliveries` and of the vendors.
     """
 
     plan: str = "evoluir"
@@ -56,7 +61,12 @@ class Sandbox:
     def __init__(self, start: Start) -> None:
         self.start = start
         self._begin(None)
-        self._control = control_app(self, [*tiny_routes(lambda: self.tiny), *contaazul_routes(lambda: self.contaazul)])
+        routes = (
+            *tiny_routes(lambda: self.tiny),
+            *contaazul_routes(lambda: self.contaazul),
+            *tagplus_routes(lambda: self.tagplus),
+        )
+        self._control = control_app(self, list(routes))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer an HTTP request."""
@@ -65,12 +75,15 @@ class Sandbox:
             await exchange(self, self.tiny.open, self.edit, scope, receive, send)
         elif path.startswith(f"{CONTAAZUL}/"):
             await exchange(self, self.contaazul.open, self.edit, scope, receive, send)
+        elif path.startswith(f"{TAGPLUS}/"):
+            await exchange(self, self.tagplus.open, self.edit, scope, receive, send)
         else:
             await self._control(scope, receive, send)
 
     def reset(self, catalog: str | None) -> None:
         """Forget everything and start over: settings and catalogue of the start, or the named catalogue."""
         self.deliveries.close()
+        self.tagplus.close()
         self._begin(catalog)
 
     def _begin(self, catalog: str | None) -> None:
@@ -83,6 +96,8 @@ class Sandbox:
         self.tiny = Tiny(self.clock, self.settings, self.deliveries)
         self.contaazul = ContaAzul(self.clock, self.settings)
         self.contaazul.create_account(DEMO, {})
+        self.tagplus = TagPlus(self.clock, self.settings, self.deliveries)
+        self.tagplus.create_account(DEMO, {})
         demo = self.tiny.create_account(DEMO, {"plan": find_plan(self.start.plan).name})
         self.tiny.seed(demo, self.start.catalogue() if catalog is None else {"catalog": catalog})
 
@@ -92,6 +107,8 @@ class Sandbox:
             self.clock.advance(float(step.get("seconds", 0)))
         elif step["op"] in CONTAAZUL_OPS:
             self.contaazul.edit(step, account)
+        elif step["op"] in TAGPLUS_OPS:
+            self.tagplus.edit(step, account)
         else:
             self.tiny.edit(step, account)
 
@@ -101,7 +118,7 @@ class Sandbox:
 
     def clear_scripts(self) -> None:
         """Forget the scripts, done and waiting."""
-        self.scripts = Scripts((*EDITS, *CONTAAZUL_OPS, "advance"))
+        self.scripts = Scripts((*EDITS, *CONTAAZUL_OPS, *TAGPLUS_OPS, "advance"))
 
     def settings_changed(self) -> None:
         """Hand changed settings on to the vendors."""
@@ -116,6 +133,7 @@ class Sandbox:
                 "tiny": {n: len(a.store.products) for n, a in self.tiny.accounts.items()},
             },
             "contaazul": {n: a.counts() for n, a in self.contaazul.accounts.items()},
+            "tagplus": {n: a.counts() for n, a in self.tagplus.accounts.items()},
             "calls": self.log.arrived,
             "faults": len(self.faults.planted),
             "scripts": len(self.scripts.all),
