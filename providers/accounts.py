@@ -14,6 +14,7 @@ from hub.tables import Connection
 from hub.tables.tenancy import ConnectionState
 from providers.contract import Account, CallFailed, Outcome, Provider, Revocable
 from providers.http import OverHttp
+from providers.oauth import OAuth
 from providers.registry import kind, open_provider
 
 
@@ -55,6 +56,27 @@ async def verify(db: Database, connection: Connection) -> Verified:
             await clear_notices(session, connection.merchant_id, connection.id, WHOLE_CONNECTION)
         await _carry_quota_over(db, connection.id, provider)
     return Verified(account, await _same_account(db, connection.id, index))
+
+
+async def keep_alive(db: Database, connection: Connection) -> bool:
+    """Renew the tokens of a connection that has been idle for so long that they might end; returns whether they were.
+
+    Of systems that say so only (`OAuthApp.refresh_after`): a TagPlus refresh token lives two weeks by inference, and
+    a shop that is closed for a fortnight would have to consent again (`reference/tagplus.md §2.3`). Cheap where nothing
+    is due: one row is read. Raises CallFailed, when the merchant was told already of a token that is refused.
+    """
+    app = kind(connection.kind).app
+    age = app().refresh_after if app else None
+    if age is None:
+        return False
+    async with open_provider(db, connection) as provider:
+        auth = provider.http.auth if isinstance(provider, OverHttp) else None
+        try:
+            return isinstance(auth, OAuth) and await auth.renew_idle(age)
+        except CallFailed as failed:
+            if failed.outcome is Outcome.REAUTH:
+                await tell(db, connection, failed)
+            raise
 
 
 async def tell(db: Database, connection: Connection, failed: CallFailed) -> None:

@@ -27,7 +27,10 @@ class OAuthApp:
     """How a system's consent is asked for. `client_id` and `client_secret` are ours, for connections without their own.
 
     `basic`: the client names itself by HTTP Basic at the token endpoint, and not in the form. `code_challenge`: the
-    method of PKCE where the system takes it.
+    method of PKCE where the system takes it. `names_redirect`: the redirect address is told at both calls; TagPlus uses
+    the one registered with the app and supports no other (`reference/tagplus.md §2.1`). `refusals`: words by which the
+    token endpoint refuses a refresh for good, beside those of RFC 6749. `refresh_after`: how old a pair may grow that
+    nothing uses before `accounts.keep_alive` renews it; None where an idle pair is left alone.
     """
 
     authorize_url: str
@@ -37,6 +40,9 @@ class OAuthApp:
     code_challenge: Literal["", "S256"] = ""
     client_id: str = ""
     client_secret: str = ""
+    names_redirect: bool = True
+    refusals: frozenset[str] = frozenset()
+    refresh_after: timedelta | None = None
 
     def __repr__(self) -> str:
         """Without the secret."""
@@ -62,6 +68,8 @@ class OAuthApp:
             "scope": self.scope,
             "state": consent.state,
         }
+        if not self.names_redirect:
+            del query["redirect_uri"]
         if self.code_challenge:
             query |= {"code_challenge": consent.challenge, "code_challenge_method": self.code_challenge}
         joint = "&" if "?" in self.authorize_url else "?"
@@ -155,7 +163,9 @@ async def take(db: Database, kind: str, state: str) -> tuple[Connection, Consent
 
 async def exchange(app: OAuthApp, consent: Consent, code: str, client_id: str, client_secret: str) -> dict[str, Any]:
     """Exchange the code for a pair of tokens, as `hub.credentials` keeps them. Raises CallFailed."""
-    form = {"grant_type": "authorization_code", "redirect_uri": consent.redirect_uri, "code": code}
+    form = {"grant_type": "authorization_code", "code": code}
+    if app.names_redirect:
+        form["redirect_uri"] = consent.redirect_uri
     if app.code_challenge:
         form["code_verifier"] = consent.verifier
     answer = await ask_as_client(app.token_url, form, client_id, client_secret, basic=app.basic)

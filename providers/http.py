@@ -78,7 +78,7 @@ class Http:
 
     The vendor's headers, where it has them: `limit_header` tells the calls a minute, `remaining_header` those left in
     this window and `reset_header` the seconds until the next. `fixed_limit` is the merchant's own choice of the first;
-    0 is no limit at all.
+    0 is no limit at all. `headers` go with every call.
     """
 
     system: str
@@ -91,6 +91,7 @@ class Http:
     remaining_header: str = ""
     reset_header: str = ""
     fixed_limit: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
     transport: httpx.AsyncBaseTransport | None = None
     calls: int = 0
     attempts: int = field(default_factory=lambda: settings().retry_attempts)
@@ -102,7 +103,7 @@ class Http:
             transport=self.transport or Lanes(proxy_for(self.base_url)),
             base_url=self.base_url.rstrip("/") + "/",
             timeout=httpx.Timeout(s.read_timeout_s, connect=s.connect_timeout_s),
-            headers={"Accept": "application/json", "User-Agent": "esteira"},
+            headers={"Accept": "application/json", "User-Agent": "esteira", **self.headers},
         )
         self._room = asyncio.Semaphore(self.at_once)
 
@@ -138,6 +139,7 @@ class Http:
         params: Mapping[str, Any] | None = None,
         data: Mapping[str, Any] | None = None,
         content: Any = None,
+        headers: Mapping[str, str] | None = None,
         writes: bool = False,
     ) -> Answer:
         """Make one call and return its answer. Raises CallFailed.
@@ -147,7 +149,7 @@ class Http:
         """
 
         def request() -> httpx.Request:
-            return self._client.build_request(method, path, params=params, data=data, json=content)
+            return self._client.build_request(method, path, params=params, data=data, json=content, headers=headers)
 
         retrying = AsyncRetrying(
             retry=retry_if_exception(_is_passing),

@@ -5,7 +5,7 @@ import contextlib
 import json
 import logging
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -31,6 +31,8 @@ class OAuth:
     client_secret: str
     basic: bool = False
     """The client names itself by HTTP Basic (Conta Azul) and not in the form (Tiny)."""
+    refusals: frozenset[str] = frozenset()
+    """Words by which this endpoint refuses a refresh for good, beside those of RFC 6749; see `consent.OAuthApp`."""
     _tokens: Tokens | None = None
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -45,6 +47,17 @@ class OAuth:
     async def refused(self, version: int) -> bool:
         """The vendor refused that version: get a newer one. Raises CallFailed when the connection is lost for good."""
         await self._renewed(version)
+        return True
+
+    async def renew_idle(self, age: timedelta) -> bool:
+        """Renew the stored pair if it is older than `age`, or of no known age; returns whether it was due.
+
+        Raises CallFailed. Whoever else renews it meanwhile has done it: there is one refresh.
+        """
+        tokens = await self._load()
+        if tokens.refresh and _got_at(tokens) > utcnow() - age:
+            return False
+        await self._renewed(tokens.version)
         return True
 
     def secrets(self) -> tuple[str, ...]:
@@ -104,20 +117,34 @@ class OAuth:
 
     async def _ask(self, refresh_token: str) -> dict[str, Any]:
         form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
-        return await ask_as_client(self.token_url, form, self.client_id, self.client_secret, basic=self.basic)
+        return await ask_as_client(
+            self.token_url, form, self.client_id, self.client_secret, basic=self.basic, refusals=self.refusals
+        )
 
 
 async def ask_as_client(
-    url: str, form: dict[str, str], client_id: str, client_secret: str, *, basic: bool
+    url: str,
+    form: dict[str, str],
+    client_id: str,
+    client_secret: str,
+    *,
+    basic: bool,
+    refusals: frozenset[str] = frozenset(),
 ) -> dict[str, Any]:
     """Ask a token endpoint as this client, named in the form or by HTTP Basic. Raises CallFailed as `token_request`."""
     if basic:
-        return await token_request(url, form, basic=(client_id, client_secret))
-    return await token_request(url, {**form, "client_id": client_id, "client_secret": client_secret})
+        return await token_request(url, form, basic=(client_id, client_secret), refusals=refusals)
+    return await token_request(url, {**form, "client_id": client_id, "client_secret": client_secret}, refusals=refusals)
 
 
-async def token_request(url: str, form: dict[str, str], basic: tuple[str, str] | None = None) -> dict[str, Any]:
-    """Ask a token endpoint (RFC 6749, section 5). Raises CallFailed: `reauth` when the grant is refused for good.
+async def token_request(
+    url: str,
+    form: dict[str, str],
+    basic: tuple[str, str] | None = None,
+    refusals: frozenset[str] = frozenset(),
+) -> dict[str, Any]:
+    """Ask a token endpoint (RFC 6749, section 5). Raises CallFailed: `reauth` when the grant is refused for good, by
+    one of the RFC's words or of the endpoint's own `refusals`.
 
     `code` is the endpoint's `error`, but for a wrong client, which Conta Azul tells as an `invalid_grant` with the
     subtype `invalid_client` (`reference/contaazul.md §2.4`); `detail` is the subtype, if any.
@@ -136,10 +163,11 @@ async def token_request(url: str, form: dict[str, str], basic: tuple[str, str] |
     if response.status_code == 200 and isinstance(answer, dict) and answer.get("access_token"):
         return answer
     told = answer if isinstance(answer, dict) else {}
-    code, subtype = str(told.get("error") or ""), str(told.get("error_subtype") or "")
+    code, subtype = str(told.get("error") or told.get("error_code") or ""), str(told.get("error_subtype") or "")
     if subtype == "invalid_client":
         code = subtype
-    refused = code in _REFUSALS or (code == "invalid_request" and form.get("grant_type") == "authorization_code")
+    unfit_code = code == "invalid_request" and form.get("grant_type") == "authorization_code"
+    refused = unfit_code or code in _REFUSALS | refusals
     raise CallFailed(
         Outcome.REAUTH if refused else Outcome.RETRY,
         "token" if refused else "server",
@@ -159,3 +187,10 @@ def _is_ending(tokens: Tokens, now: datetime) -> bool:
     if tokens.expires_at is None:
         return False
     return now >= tokens.expires_at - min(AHEAD, timedelta(seconds=tokens.lifetime_s / 2))
+
+
+def _got_at(tokens: Tokens) -> datetime:
+    """When the pair was got, as far as its end tells; long ago where nothing does."""
+    if tokens.expires_at is None:
+        return datetime.min.replace(tzinfo=UTC)
+    return tokens.expires_at - timedelta(seconds=tokens.lifetime_s)
