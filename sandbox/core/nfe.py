@@ -1,4 +1,4 @@
-"""NF-e documents as a tax office would have authorized them: access key, XML (layout 4.00), correction letter."""
+"""NF-e documents as a tax office would have authorized them: access key, XML (layout 4.00), events."""
 
 import base64
 import hashlib
@@ -143,18 +143,30 @@ def document(draft: Draft, key: str) -> bytes:
 
 def correction(key: str, issuer: Issuer, test: bool, sequence: int, text: str, at: float) -> bytes:
     """Return a registered correction letter (`procEventoNFe`, type 110110) in UTF-8."""
-    ident = f"ID110110{key}{sequence:02d}"
+    detail = (
+        f"<descEvento>Carta de Correcao</descEvento><xCorrecao>{escape(text)}</xCorrecao><xCondUso>{_USE}</xCondUso>"
+    )
+    return _event("110110", detail, key, issuer, test, sequence, at)
+
+
+def cancellation(key: str, issuer: Issuer, test: bool, authorization: str, reason: str, at: float) -> bytes:
+    """Return a registered cancellation (`procEventoNFe`, type 110111) in UTF-8; `authorization` is the protocol."""
+    detail = f"<descEvento>Cancelamento</descEvento><nProt>{authorization}</nProt><xJust>{escape(reason)}</xJust>"
+    return _event("110111", detail, key, issuer, test, 1, at)
+
+
+def _event(kind: str, detail: str, key: str, issuer: Issuer, test: bool, sequence: int, at: float) -> bytes:
+    ident = f"ID{kind}{key}{sequence:02d}"
     environment = 2 if test else 1
     body = (
         '<?xml version="1.0" encoding="UTF-8"?>'
         f'<procEventoNFe versao="1.00" xmlns="{NAMESPACE}"><evento versao="1.00"><infEvento Id="{ident}">'
         f"<cOrgao>{issuer.uf_code}</cOrgao><tpAmb>{environment}</tpAmb><CNPJ>{issuer.cnpj}</CNPJ><chNFe>{key}</chNFe>"
-        f"<dhEvento>{_moment(at)}</dhEvento><tpEvento>110110</tpEvento><nSeqEvento>{sequence}</nSeqEvento>"
-        '<verEvento>1.00</verEvento><detEvento versao="1.00"><descEvento>Carta de Correcao</descEvento>'
-        f"<xCorrecao>{escape(text)}</xCorrecao><xCondUso>{_USE}</xCondUso></detEvento></infEvento></evento>"
+        f"<dhEvento>{_moment(at)}</dhEvento><tpEvento>{kind}</tpEvento><nSeqEvento>{sequence}</nSeqEvento>"
+        f'<verEvento>1.00</verEvento><detEvento versao="1.00">{detail}</detEvento></infEvento></evento>'
         f'<retEvento versao="1.00"><infEvento><tpAmb>{environment}</tpAmb><verAplic>SANDBOX</verAplic>'
         f"<cOrgao>{issuer.uf_code}</cOrgao><cStat>135</cStat><xMotivo>Evento registrado e vinculado a NF-e</xMotivo>"
-        f"<chNFe>{key}</chNFe><tpEvento>110110</tpEvento><nSeqEvento>{sequence}</nSeqEvento>"
+        f"<chNFe>{key}</chNFe><tpEvento>{kind}</tpEvento><nSeqEvento>{sequence}</nSeqEvento>"
         f"<dhRegEvento>{_moment(at + 2)}</dhRegEvento><nProt>{issuer.uf_code:03d}{sequence:012d}</nProt></infEvento>"
         "</retEvento></procEventoNFe>"
     )

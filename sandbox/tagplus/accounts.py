@@ -227,7 +227,7 @@ def _scopes(key: str, value: Any) -> list[str]:
 def _permissions(key: str, value: Any) -> dict[str, bool]:
     if not isinstance(value, dict):
         raise ValueError(f"{key} is an object of true and false, got {value!r}")
-    named = {lookups.PERMISSION_ALIASES.get(name, name): flag for name, flag in value.items()}
+    named = {lookups.PERMISSION_ALIASES.get(str(name), str(name)): flag for name, flag in value.items()}
     unknown = sorted(set(named) - set(lookups.PERMISSIONS))
     if unknown:
         known = ", ".join((*lookups.PERMISSIONS, *lookups.PERMISSION_ALIASES))

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from sandbox.core.nfe import SERIES, UF_CODES, Client, Draft, Issuer, Line, access_key, document
+from sandbox.core.documents import masked
+from sandbox.core.nfe import SERIES, UF_CODES, Client, Draft, Issuer, Line, access_key, cancellation, document, protocol
 from sandbox.tagplus import order_body
 from sandbox.tagplus.accounts import Account, Actor
 from sandbox.tagplus.checks import Field, Refused, check, forbidden, not_found, optional
@@ -153,14 +154,16 @@ def _finish(actor: Actor, note: Row, outcome: str, at: float) -> None:
     store = actor.store
     values = _finished(note, outcome, at)
     if outcome == "S":
-        values["xml_cancelamento"] = "<procEventoNFe/>"
+        draft = _draft(actor.account, note, note.moments["issued_at"])
+        paper = cancellation(note["chave_acesso"], draft.issuer, False, protocol(draft), note["justificativa"], at)
+        values["xml_cancelamento"] = paper.decode()
         store.notes.edit(note, values)
     else:
         draft = _draft(actor.account, note, at)
         key = access_key(draft)
         values |= {"chave_acesso": key, "xml": document(draft, key).decode() if outcome == "A" else ""}
         hidden = at + store.settings.tagplus_nfe_hidden_s
-        store.notes.edit(note, values, issued_at=at, hidden_until=hidden)
+        store.notes.edit(note, values, moments={"issued_at": at, "hidden_until": hidden})
     store.log("nota_fiscal", "A", note.id)
     _settle_order(actor, note)
     store.emit(_EVENTS[outcome], note.id)
@@ -205,7 +208,7 @@ def _order_of(actor: Actor, note: Row) -> Row:
 
 def _add(actor: Actor, values: Mapping[str, Any], raw: Any) -> Row:
     store, account = actor.store, actor.account
-    issuer = {"id": 1, "tipo": "J", "razao_social": account.company, "cpf": None, "cnpj": account.cnpj}
+    issuer = {"id": 1, "tipo": "J", "razao_social": account.company, "cpf": None, "cnpj": masked(account.cnpj)}
     number = values.get("numero") or next(store.note_numbers)
     data = {
         **_NEW, **values, "numero": number, "id_nota": next(store.note_ids), "emitente": issuer, "taken": {},
@@ -254,8 +257,8 @@ def _draft(account: Account, note: Row, at: float) -> Draft:
     assert customer is not None
     mail = next((c["descricao"] for c in customer["contatos"] if "@" in str(c.get("descricao"))), "")
     bill = note["faturas"][0]["forma_pagamento"] if note["faturas"] else None
-    form = store.tables["formas_pagamento"].rows.get(bill)
-    order = store.orders.rows.get(note["pedido_os_vinculada"])
+    form = None if bill is None else store.tables["formas_pagamento"].rows.get(bill)
+    order = store.orders.rows.get(note["pedido_os_vinculada"] or 0)
     about = f"NF-e {note['numero']}" if order is None else f"Pedido {order['numero']}"
     return Draft(
         issuer=Issuer(account.cnpj, account.company, account.company, account.uf, UF_CODES[account.uf]),

@@ -58,7 +58,7 @@ def create(actor: Actor, raw: Any) -> Row:
         origin=actor.origin,
         request=raw,
     )  # fmt: skip
-    store.orders.edit(row, {}, touch=False, **_moments(store, row, body))
+    store.orders.edit(row, {}, touch=False, moments=_moments(store, row, body))
     actor.wrote("pedidos", "C", row.id, "pedido_criado")
     if status != "A":
         set_status(actor, row, status)
@@ -71,7 +71,7 @@ def patch(actor: Actor, row: Row, raw: Any) -> Row:
     status = body.get("status", row["status"])
     _check_status(actor, row, status)
     store.orders.edit(
-        row, {k: v for k, v in _values(actor, body).items() if k != "status"}, **_moments(store, row, body)
+        row, {k: v for k, v in _values(actor, body).items() if k != "status"}, moments=_moments(store, row, body)
     )
     row.request = raw
     actor.wrote("pedidos", "A", row.id, "pedido_alterado")
@@ -95,10 +95,10 @@ def set_status(actor: Actor, row: Row, status: str) -> None:
     """Give an order a status: confirming moves stock, leaving that status gives it back."""
     store = actor.store
     confirmed = {"confirmed_at": store.clock.now()} if status == "B" and "confirmed_at" not in row.moments else {}
-    store.orders.edit(row, {"status": status}, **confirmed)
+    store.orders.edit(row, {"status": status}, moments=confirmed)
     settle_order(actor, row)
     if status == "B":
-        store.emit("pedido_confirmado", row.id)
+        actor.wrote("pedidos", "A", row.id, "pedido_confirmado")
 
 
 def settle_order(actor: Actor, row: Row) -> None:

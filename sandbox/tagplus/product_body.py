@@ -8,7 +8,7 @@ from typing import Any
 from sandbox.tagplus.accounts import Actor
 from sandbox.tagplus.checks import Field, Refused, check, forbidden, invalid, optional
 from sandbox.tagplus.query import find
-from sandbox.tagplus.stock import STOCK_KEYS, set_stock
+from sandbox.tagplus.stock import STOCK_KEYS, check_settable, set_stock
 from sandbox.tagplus.store import Row, Store
 from sandbox.tagplus.values import number
 
@@ -68,6 +68,7 @@ _NEW: dict[str, Any] = {
 def create(actor: Actor, raw: Any) -> Row:
     """Make a product from a body, with the variations in `filhos`."""
     body = check(raw, CREATE)
+    _check_children(actor.store, body.get("tipo", "N"), body)
     row = _add(actor, body, raw)
     for at, child in enumerate(body.get("filhos", ())):
         _add_child(actor, row, child, at)
@@ -82,7 +83,12 @@ def patch(actor: Actor, row: Row, raw: Any, schema: Mapping[str, Field] = PATCH)
     if stock:
         message = "O usuário não tem permissão para alterar o estoque do produto."
         actor.need("alterar_estoque_produto", "permissao_alterar_estoque_produto", message, row.id, "qtd_revenda")
+        check_settable(store, row, stock)
+    _check_children(store, row["tipo"], body)
     values = _values(store, body, row)
+    if "imagem_principal" in body:
+        main = str(body["imagem_principal"])
+        values["imagens"] = [{**one, "principal": one["id"] == main} for one in row["imagens"]]
     store.products.edit(row, values)
     row.request = raw
     if stock:
@@ -138,9 +144,16 @@ def _add(actor: Actor, body: Mapping[str, Any], raw: Any) -> Row:
     return store.products.add(values, origin=actor.origin, request=raw, row_id=row_id)
 
 
-def _add_child(actor: Actor, parent: Row, child: Mapping[str, Any], at: int) -> Row:
-    if parent["tipo"] != "G":
+def _check_children(store: Store, kind: str, body: Mapping[str, Any]) -> None:
+    if body.get("filhos") and kind != "G":
         raise invalid("/filhos", "Somente produtos do tipo G têm filhos")
+    for child in body.get("filhos", ()):
+        _values(store, child, None)
+        for grade in child.get("modalidades", ()):
+            _grade(store, grade)
+
+
+def _add_child(actor: Actor, parent: Row, child: Mapping[str, Any], at: int) -> Row:
     names = [_grade(actor.store, grade) for grade in child.get("modalidades", ())]
     shared = {k: v for k, v in parent.data.items() if k in ("categoria", "unidade_saida", "tributo_ncm", "ativo") and v}
     text = f"{parent['descricao']} - {' / '.join(names) or at + 1}"

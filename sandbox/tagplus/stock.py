@@ -43,13 +43,18 @@ def balance(store: Store, product: Row) -> float:
 
 def set_stock(actor: Actor, product: Row, values: Mapping[str, float]) -> None:
     """Give a product absolute quantities; a changed `qtd_revenda` fires its event."""
+    check_settable(actor.store, product, values)
     before = product["estoque"]["qtd_revenda"]
-    if "qtd_revenda" in values and (product["itens_vinculados"] or actor.store.products.having("id_pai", product.id)):
-        message = "O estoque deste produto é calculado pelos seus itens."
-        raise forbidden("operacao_nao_permitida", message, product.id, "qtd_revenda")
     actor.store.products.edit(product, {"estoque": {**product["estoque"], **values}})
     if product["estoque"]["qtd_revenda"] != before:
         _tell(actor, product)
+
+
+def check_settable(store: Store, product: Row, values: Mapping[str, float]) -> None:
+    """Refuse (403) to set what is reckoned: the stock of a kit, or of a parent."""
+    if "qtd_revenda" in values and (product["itens_vinculados"] or store.products.having("id_pai", product.id)):
+        message = "O estoque deste produto é calculado pelos seus itens."
+        raise forbidden("operacao_nao_permitida", message, product.id, "qtd_revenda")
 
 
 def move(actor: Actor, product: Row, delta: float) -> None:
@@ -146,7 +151,7 @@ def _settle(actor: Actor, row: Row) -> None:
     # Purchases (C) and entries (E) come in, exits (S) go out; a return (D) is one of a customer's.
     sign = 1 if row["tipo"] == "S" else -1
     if approved and "confirmed_at" not in row.moments:
-        actor.store.tables["ajustes_estoque"].edit(row, {}, confirmed_at=actor.store.clock.now())
+        actor.store.tables["ajustes_estoque"].edit(row, {}, moments={"confirmed_at": actor.store.clock.now()})
     settle_row(actor, row, "ajustes_estoque", quantities(row["itens"], sign) if approved else {})
 
 

@@ -53,11 +53,13 @@ class Table:
         self._lag(row.id, None)
         return row
 
-    def edit(self, row: Row, values: dict[str, Any], *, touch: bool = True, **moments: float) -> None:
+    def edit(
+        self, row: Row, values: dict[str, Any], *, touch: bool = True, moments: dict[str, float] | None = None
+    ) -> None:
         """Give fields (and moments) of a row new values; `touch` moves its date of alteration."""
         before = copy(row)
         row.data = {**row.data, **values}
-        row.moments = {**row.moments, **moments}
+        row.moments = {**row.moments, **(moments or {})}
         if touch:
             row.changed_at = self._clock.now()
         self._unfile(before)

@@ -120,12 +120,13 @@ class TagPlus:
             raise ValueError(f"a seed has products, customers, seed; got {', '.join(sorted(unknown))}")
         counts = {name: generator.checked(name, body.get(name, 0)) for name in ("products", "customers")}
         account.store.clear()
-        lag, self.settings.tagplus_search_lag_s = self.settings.tagplus_search_lag_s, 0.0
+        lag = self.settings.tagplus_search_lag_s
+        self.settings.merge({"tagplus_search_lag_s": 0.0})
         try:
             with account.store.quiet():
                 generator.fill(account, counts["products"], counts["customers"], int(body.get("seed", 1)))
         finally:
-            self.settings.tagplus_search_lag_s = lag
+            self.settings.merge({"tagplus_search_lag_s": lag})
         return counts
 
     def edit(self, step: Mapping[str, Any], account_name: str | None) -> Any:
