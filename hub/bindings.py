@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequen
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from hub.db import Database
 from hub.matching import AMBIGUOUS
-from hub.tables import Binding, Connection, Product, Quarantined
+from hub.tables import Binding, Connection, Cursor, Product, Quarantined
 
 CHUNK = 1000
 AGAIN = timedelta(hours=1)
@@ -25,6 +25,50 @@ class Piece(NamedTuple):
     external_id: str
     read_at: datetime | None
     stock_read_at: datetime | None
+
+
+class Mappings(NamedTuple):
+    """What forgetting a connection's mappings is about: products bound, those of them that no SKU or GTIN can match
+    again, and records held in quarantine."""
+
+    products: int
+    unmatchable: int
+    held: int
+
+
+async def mappings(session: AsyncSession, connection: Connection) -> Mappings:
+    """Count what `forget_mappings` would delete."""
+    bound = (col(Binding.connection_id) == connection.id, col(Binding.kind) == "product")
+    nameless = (func.coalesce(col(Product.sku), "") == "", func.coalesce(col(Product.gtin), "") == "")
+    held = (col(Quarantined.connection_id) == connection.id, col(Quarantined.kind) == "product")
+    counts = [
+        select(func.count()).select_from(Binding).where(*bound),
+        select(func.count())
+        .select_from(Binding)
+        .join(Product, col(Product.id) == col(Binding.record_id))
+        .where(*bound, *nameless),
+        select(func.count()).select_from(Quarantined).where(*held),
+    ]
+    return Mappings(*[(await session.execute(query)).scalar_one() for query in counts])
+
+
+async def forget_mappings(session: AsyncSession, connection: Connection) -> Mappings:
+    """Forget which product of ours is which of theirs, and how far their lists were read: the next pull matches all of
+    them anew, by SKU, then GTIN. The products themselves, orders and invoices stay. Call it in one transaction.
+    """
+    counted = await mappings(session, connection)
+    for table in (Binding, Quarantined):
+        await session.execute(
+            delete(table).where(col(table.connection_id) == connection.id, col(table.kind) == "product")
+        )
+    await session.execute(
+        delete(Cursor).where(col(Cursor.connection_id) == connection.id, col(Cursor.stream).in_(PRODUCT_STREAMS))
+    )
+    return counted
+
+
+PRODUCT_STREAMS = ("catalog", "stock")
+"""The cursors that speak of products."""
 
 
 async def last_seen(session: AsyncSession, connection: Connection, external_ids: Collection[str]) -> dict[str, str]:

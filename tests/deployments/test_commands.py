@@ -161,6 +161,7 @@ class TestConnect:
         assert connect_v2(esteira, "--policy", "deposit=").code == 0
         assert json.loads(row(home, "select policy from connection")[0]) == {
             "calls_per_minute": 0,
+            "orders": "all",
             "stock_basis": "physical",
         }
 
