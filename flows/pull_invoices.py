@@ -2,6 +2,7 @@
 
 from prefect import flow
 
+from hub.policy import Policy
 from hub.tables import Connection
 from tasks import invoices
 from tasks.paths import run_name, run_path
@@ -27,4 +28,4 @@ async def pull_one(work: Work) -> None:
 
 def _is_wanted(connection: Connection) -> bool:
     """Where orders go, invoices come from; an ERP that only gives products has none of our orders."""
-    return "order" in connection.features.get("takes", ())
+    return "order" in connection.features.get("takes", ()) and Policy.model_validate(connection.policy).pull_invoices

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -40,6 +40,7 @@ class Held:
 
     id: str
     order_id: str
+    external_id: str
     access_key: str
     number: str
     series: str
@@ -80,13 +81,42 @@ async def waiting(
 
 async def held(session: AsyncSession, connection: Connection, since: datetime) -> list[Held]:
     """The notes of this connection issued since, ended ones too; without their documents."""
-    columns = (Invoice.id, Invoice.order_id, Invoice.access_key, Invoice.number, Invoice.series, Invoice.state)
+    return await _held(session, col(Invoice.connection_id) == connection.id, col(Invoice.issued_at) >= since)
+
+
+async def held_as(session: AsyncSession, connection: Connection, external_ids: Collection[str]) -> dict[str, Held]:
+    """The notes that we hold of these ids of theirs."""
+    here = col(Invoice.connection_id) == connection.id
+    return {note.external_id: note for note in await _held(session, here, col(Invoice.external_id).in_(external_ids))}
+
+
+async def reread(session: AsyncSession, ids: Collection[str]) -> dict[str, Held]:
+    """Notes that we hold, by our id, as they stand at this moment."""
+    return {note.id: note for note in await _held(session, col(Invoice.id).in_(ids))} if ids else {}
+
+
+async def orders_of(session: AsyncSession, connection: Connection, external_ids: Collection[str]) -> dict[str, Waiting]:
+    """The orders that are over there under these ids, by those ids; whether they wait for an invoice or not."""
     rows = await session.execute(
-        select(*(col(column) for column in columns), col(Invoice.issued_at), col(Invoice.extra)).where(
-            col(Invoice.connection_id) == connection.id,
-            col(Invoice.issued_at) >= since,
-            col(Invoice.order_id).is_not(None),
+        select(
+            col(Binding.external_id), col(Order.id), col(Order.number), col(Order.placed_at), col(Binding.created_at)
         )
+        .join(Order, (col(Order.id) == col(Binding.record_id)) & (col(Order.merchant_id) == col(Binding.merchant_id)))
+        .where(
+            col(Binding.connection_id) == connection.id,
+            col(Binding.kind) == "order",
+            col(Binding.external_id).in_(external_ids),
+        )
+    )
+    return {there: Waiting(id_, number, there, placed_at, since) for there, id_, number, placed_at, since in rows}
+
+
+async def _held(session: AsyncSession, *where: ColumnElement[bool]) -> list[Held]:
+    columns = (Invoice.id, Invoice.order_id, Invoice.external_id, Invoice.access_key, Invoice.number, Invoice.series)
+    rows = await session.execute(
+        select(
+            *(col(column) for column in columns), col(Invoice.state), col(Invoice.issued_at), col(Invoice.extra)
+        ).where(col(Invoice.order_id).is_not(None), *where)
     )
     return [Held(*row) for row in rows]
 

@@ -2,29 +2,30 @@
 
 A note is an order's invoice when it is of production, of the merchant's own company, and a sale. Its state only ever
 goes forward: authorised, corrected, cancelled. Cancelled notes and those denied stay as they are.
+
+Where the vendor's own list says that a note has ended, that counts before its document: TagPlus gives the XML of the
+approval of a note that was cancelled since (`reference/tagplus.md §9.1`).
 """
 
-from base64 import b64decode, b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from hub import crypto, fiscal
+from hub import crypto, fiscal, invoice_rows, invoice_watch
 from hub.changes import Change
 from hub.clock import utcnow
-from hub.db import upsert_rows
-from hub.ids import new_id
+from hub.db import in_turn, upsert_rows
+from hub.invoice_rows import InvoiceState, next_state, told_state
 from hub.invoice_watch import FINAL, Held, Waiting
-from hub.nfe import Nfe, NoteStatus
+from hub.nfe import Nfe
 from hub.notices import Draft, clear_notices, raise_notices
-from hub.records import Problem
+from hub.records import InvoiceRow, Problem
 from hub.tables import Connection, Customer, Invoice, Notice, Order
 
 KIND = "invoice"
@@ -35,32 +36,31 @@ SETTLED = timedelta(hours=3)
 """A note this young may be missing from a list only because the list counts its days in UTC."""
 
 
-class InvoiceState(StrEnum):
-    """What the store shows of an invoice."""
-
-    AUTHORISED = "authorised"
-    CORRECTED = "corrected"
-    CANCELLED = "cancelled"
-    DENIED = "denied"
+ENDED = frozenset({InvoiceState.CANCELLED, InvoiceState.DENIED})
+UNTOLD = InvoiceRow("", "", "")
+"""What is known of a note whose row nobody has seen."""
 
 
 @dataclass(frozen=True, slots=True)
 class Find:
-    """What was found for an order: its note, or why the note cannot be read. `listed_as` is the list's own status."""
+    """What was found for an order: its note, or why the note cannot be read, and how it is listed.
+
+    Neither of both: the row says that the note has ended, and its document is not given.
+    """
 
     order: Waiting
     note: Nfe | None = None
     problem: Problem | None = None
-    listed_as: str = ""
+    row: InvoiceRow = UNTOLD
 
 
 @dataclass(frozen=True, slots=True)
 class Recheck:
-    """What became of a note that we hold: `note` is None when it could not be read, or is `gone` over there."""
+    """What became of a note that we hold: `row` is how it is listed now, None where it is not; `note` is None when it
+    could not be read, was not, or is `gone` over there."""
 
     held: Held
-    listed: bool
-    listed_as: str = ""
+    row: InvoiceRow | None
     note: Nfe | None = None
     problem: Problem | None = None
     gone: bool = False
@@ -80,22 +80,19 @@ class Plan:
     lines: list[Change] = field(default_factory=list)
 
 
-def told_state(note: Nfe) -> InvoiceState | None:
-    """What a note's document says; None while it has no final word of the tax office."""
-    if note.status is NoteStatus.AUTHORISED:
-        return InvoiceState.CORRECTED if note.corrections else InvoiceState.AUTHORISED
-    return {NoteStatus.CANCELLED: InvoiceState.CANCELLED, NoteStatus.DENIED: InvoiceState.DENIED}.get(note.status)
-
-
-def next_state(state: str, told: str) -> str:
-    """The state after what was told: never back from cancelled or denied, nor from corrected to authorised."""
-    return told if told in _AFTER.get(state, ()) else state
-
-
-_AFTER: dict[str, tuple[str, ...]] = {
-    InvoiceState.AUTHORISED: (InvoiceState.CORRECTED, InvoiceState.CANCELLED, InvoiceState.DENIED),
-    InvoiceState.CORRECTED: (InvoiceState.CANCELLED, InvoiceState.DENIED),
-}
+async def apply(
+    session: AsyncSession,
+    connection: Connection,
+    finds: Sequence[Find],
+    rechecks: Sequence[Recheck] = (),
+    asked: Sequence[Waiting] = (),
+) -> Plan:
+    """Plan and write in the caller's transaction, one after the other for a merchant: of two runs that meet one note,
+    the second sees what the first has made of it."""
+    await in_turn(session, f"invoices:{connection.merchant_id}")
+    planned = await plan(session, connection, finds, rechecks, asked)
+    await write(session, connection, planned)
+    return planned
 
 
 async def plan(
@@ -111,17 +108,19 @@ async def plan(
     """
     planned = Plan()
     planned.cured[KIND] |= {order.order_id for order in asked}
-    keys = [find.note.key.text for find in finds if find.note]
-    owners = await _owners(session, connection, keys)
+    owners = await _owners(session, connection, [_key(find) for find in finds])
+    now = await invoice_watch.reread(
+        session, [recheck.held.id for recheck in rechecks] + [o.id for o in owners.values()]
+    )
     orders = await _orders(session, [f.order.order_id for f in finds] + [r.held.order_id for r in rechecks])
     for find in finds:
         sold = orders.get(find.order.order_id)
         if sold is not None:
-            _find(planned, connection, find, sold, owners)
+            _find(planned, connection, find, sold, owners, now)
     for recheck in rechecks:
         sold = orders.get(recheck.held.order_id)
         if sold is not None:
-            _recheck(planned, connection, recheck, sold)
+            _recheck(planned, connection, recheck, sold, now.get(recheck.held.id, recheck.held))
     invoiced = {row["order_id"] for row in planned.creates if row["state"] in FINAL}
     planned.drafts = [draft for draft in planned.drafts if draft.subject not in invoiced]
     for kind in (KIND, LOST):
@@ -161,12 +160,6 @@ async def drop_stale_notices(session: AsyncSession, connection: Connection) -> N
         await clear_notices(session, connection.merchant_id, connection.id, kind, [subject])
 
 
-def document(invoice: Invoice) -> bytes:
-    """The note's XML byte for byte as it came: its signature is over these bytes."""
-    encoding = str(invoice.extra.get("encoding") or "utf-8")
-    return b64decode(invoice.xml) if encoding == _BASE64 else invoice.xml.encode(encoding)
-
-
 # What was found for an order.
 
 
@@ -180,57 +173,102 @@ class _Sold:
     buyer: str = field(repr=False)
 
 
-def _find(planned: Plan, connection: Connection, find: Find, sold: _Sold, owners: dict[str, tuple[str, str]]) -> None:
-    note, order = find.note, find.order
+@dataclass(frozen=True, slots=True)
+class _Owner:
+    """Whose note it is already: of which order; `id` is the invoice's, '' for one that this batch makes."""
+
+    order_id: str
+    number: str
+    id: str = ""
+
+
+def _find(
+    planned: Plan,
+    connection: Connection,
+    find: Find,
+    sold: _Sold,
+    owners: dict[str, _Owner],
+    now: dict[str, Held],
+) -> None:
+    note, row, order = find.note, find.row, find.order
     planned.cured[KIND].add(order.order_id)
-    if find.problem is not None or note is None:
-        if find.problem is not None:
+    if (owner := owners.get(_key(find))) is not None:
+        if owner.order_id != order.order_id:
+            _refuse(planned, connection, order.order_id, order.number, Problem("note", "other_order", owner.number))
+        elif (held := now.get(owner.id)) is not None and held.state in FINAL and find.problem is None:
+            _recheck(planned, connection, Recheck(held, row, note), sold, held)
+        else:  # it has come back: a note that ended stays as it is
+            planned.unchanged += 1
+        return
+    if note is None:
+        if row.state in ENDED:
+            _ended_unseen(planned, connection, find, sold, owners)
+        elif find.problem is not None:
             _refuse(planned, connection, order.order_id, order.number, find.problem)
         return
     if note.test:
         draft = _draft(connection, order.order_id, sold, note, code="invoice.test")
         _tell(planned, draft, Change("refuse", str(note.number), "", order.number, ("tpAmb",)))
         return
-    if not _is_ours(connection, note):
-        _refuse(
-            planned,
-            connection,
-            order.order_id,
-            order.number,
-            Problem("issuer", "differs", fiscal.mask_document(note.key.issuer)),
-        )
+    if not _is_ours(connection, note.key.issuer):
+        problem = Problem("issuer", "differs", fiscal.mask_document(note.key.issuer))
+        _refuse(planned, connection, order.order_id, order.number, problem)
         return
-    state = told_state(note)
+    state = InvoiceState(row.state) if row.state in ENDED else told_state(note)
     if not note.is_sale or state is None:
         planned.unchanged += 1
         return
-    owner, number = owners.get(note.key.text, ("", ""))
-    if owner and owner != order.order_id:
-        _refuse(planned, connection, order.order_id, order.number, Problem("note", "other_order", number))
-        return
-    if owner:  # it has come back: a note that ended stays as it is
-        planned.unchanged += 1
-        return
-    if _is_anothers(note, sold):
+    if _is_anothers(note, sold) and not row.order_ref:
         # A filter that the vendor ignores answers with everybody's notes (reference/contaazul.md §3.5).
-        _refuse(
-            planned,
-            connection,
-            order.order_id,
-            order.number,
-            Problem("buyer", "differs", f"R$ {note.total:.2f}".replace(".", ",")),
-        )
+        problem = Problem("buyer", "differs", f"R$ {note.total:.2f}".replace(".", ","))
+        _refuse(planned, connection, order.order_id, order.number, problem)
         return
-    owners[note.key.text] = (order.order_id, order.number)
-    planned.creates.append(_row(connection, order.order_id, note, state, find.listed_as))
-    planned.lines.append(Change("create", str(note.number), "", order.number, (KIND,)))
-    if state is InvoiceState.DENIED:
-        planned.drafts.append(_draft(connection, order.order_id, sold, note, code="invoice.denied", kind=LOST))
+    _take(planned, connection, find, sold, owners, invoice_rows.of_note(connection, order.order_id, note, state, row))
 
 
-def _is_ours(connection: Connection, note: Nfe) -> bool:
+def _ended_unseen(planned: Plan, connection: Connection, find: Find, sold: _Sold, owners: dict[str, _Owner]) -> None:
+    """A note that has ended and whose document nobody gives: kept by its key, where it has one, and told."""
+    order, row = find.order, find.row
+    try:
+        key = fiscal.access_key(row.access_key) if row.access_key else None
+    except fiscal.FiscalError as error:
+        problem = Problem("access_key", error.reason, error.received)
+        _refuse(planned, connection, order.order_id, order.number, problem)
+        return
+    if key is None:
+        code = f"invoice.{row.state}"
+        planned.drafts.append(_draft(connection, order.order_id, sold, row, code=code, kind=LOST))
+    elif not _is_ours(connection, key.issuer):
+        problem = Problem("issuer", "differs", fiscal.mask_document(key.issuer))
+        _refuse(planned, connection, order.order_id, order.number, problem)
+    else:
+        _take(planned, connection, find, sold, owners, invoice_rows.of_key(connection, order.order_id, key, row))
+
+
+def _take(
+    planned: Plan,
+    connection: Connection,
+    find: Find,
+    sold: _Sold,
+    owners: dict[str, _Owner],
+    made: dict[str, Any],
+) -> None:
+    order, state = find.order, made["state"]
+    owners[made["access_key"]] = _Owner(order.order_id, order.number)
+    planned.creates.append(made)
+    planned.lines.append(Change("create", made["number"], "", order.number, (KIND,)))
+    if state in ENDED:
+        note = find.note or InvoiceRow(made["access_key"], made["number"], "", series=made["series"])
+        planned.drafts.append(_draft(connection, order.order_id, sold, note, code=f"invoice.{state}", kind=LOST))
+
+
+def _key(find: Find) -> str:
+    return find.note.key.text if find.note else find.row.access_key
+
+
+def _is_ours(connection: Connection, issuer: str) -> bool:
     """Whether the account's own company issued it, as far as we know which that is."""
-    return not connection.account or crypto.blind_index(note.key.issuer, "account.document") == connection.account
+    return not connection.account or crypto.blind_index(issuer, "account.document") == connection.account
 
 
 def _is_anothers(note: Nfe, sold: _Sold) -> bool:
@@ -245,37 +283,24 @@ def _is_anothers(note: Nfe, sold: _Sold) -> bool:
 # What became of a note that we hold.
 
 
-def _recheck(planned: Plan, connection: Connection, recheck: Recheck, sold: _Sold) -> None:
-    held, extra = recheck.held, dict(recheck.held.extra)
-    code, state = "", held.state
-    if held.state not in FINAL:
-        # We took it for cancelled because it was neither listed nor found, and here it is.
-        extra["listed_again"], code = True, "invoice.listed_again"
-    elif recheck.problem is not None:
+def _recheck(planned: Plan, connection: Connection, recheck: Recheck, sold: _Sold, held: Held) -> None:
+    """`held` is the note as it stands at this moment: between the reading and the writing another run may have learnt
+    more of it, which is not undone."""
+    row = recheck.row
+    told_ended = row is not None and row.state in ENDED
+    if held.state in FINAL and recheck.problem is not None and not told_ended:
         _refuse(planned, connection, held.order_id, sold.number, recheck.problem)
         return
-    elif recheck.gone or recheck.note is None:
-        if recheck.listed:  # the list and the document disagree; the next run sees which is right
-            planned.unchanged += 1
-            return
-        state, code, extra["guessed"] = InvoiceState.CANCELLED, "invoice.gone", True
-    else:
-        told = told_state(recheck.note)
-        state = next_state(held.state, told or held.state)
-        extra |= _of_document(recheck.note)
-        if state not in FINAL:
-            code = "invoice.cancelled" if state == InvoiceState.CANCELLED else "invoice.denied"
-        elif recheck.listed:
-            extra |= {"listed_as": recheck.listed_as}
-            extra.pop("unlisted_at", None)
-            for kind in (KIND, LOST):
-                planned.cured[kind].add(held.order_id)
-        elif utcnow() - held.issued_at < SETTLED:
-            planned.unchanged += 1
-            return
-        else:
-            code, extra["unlisted_at"] = "invoice.unlisted", utcnow().isoformat()
-    if code and sold.state == "paid":
+    extra = dict(held.extra)
+    judged = _judge(recheck, held, extra)
+    if judged is None:
+        planned.unchanged += 1
+        return
+    state, code = judged
+    if not code:
+        for kind in (KIND, LOST):
+            planned.cured[kind].add(held.order_id)
+    elif sold.state == "paid":
         planned.drafts.append(_draft(connection, held.order_id, sold, held, code=code, kind=LOST))
     if (state, extra) == (held.state, held.extra):
         planned.unchanged += 1
@@ -285,56 +310,45 @@ def _recheck(planned: Plan, connection: Connection, recheck: Recheck, sold: _Sol
     planned.lines.append(Change(op, held.number, "", sold.number, (KIND,)))
 
 
-# Rows and notices.
+def _judge(recheck: Recheck, held: Held, extra: dict[str, Any]) -> tuple[str, str] | None:
+    """The note's new state and the code of the notice about it, '' when all is well; None where nothing can be said.
 
-_BASE64 = "base64"
-
-
-def _row(connection: Connection, order_id: str, note: Nfe, state: str, listed_as: str) -> dict[str, Any]:
-    text, encoding = _as_text(note.raw)
-    return {
-        "id": new_id(),
-        "merchant_id": connection.merchant_id,
-        "order_id": order_id,
-        "connection_id": connection.id,
-        "external_id": note.key.text,
-        "access_key": note.key.text,
-        "number": str(note.number),
-        "series": str(note.series),
-        "model": note.model,
-        "state": state,
-        "protocol": note.protocol,
-        "total": note.total,
-        "link": "",
-        "issuer": note.key.issuer,
-        "xml": text,
-        "extra": {"encoding": encoding, "sha256": note.sha256, "listed_as": listed_as, **_of_document(note)},
-        "issued_at": note.issued_at,
-        "updated_at": utcnow(),
-    }
-
-
-def _of_document(note: Nfe) -> dict[str, Any]:
-    """What may change with a later reading. No text of a correction: people put addresses into it."""
-    return {
-        "cstat": note.cstat,
-        "registered_at": note.registered_at.isoformat() if note.registered_at else None,
-        "corrections": [
-            {"sequence": each.sequence, "protocol": each.protocol, "at": each.at.isoformat() if each.at else None}
-            for each in note.corrections
-        ],
-    }
+    What is to be remembered goes into `extra`.
+    """
+    row, note = recheck.row, recheck.note
+    if held.state not in FINAL:
+        if recheck.held.state in FINAL or (row is not None and row.state in ENDED):
+            return None
+        # We took it for cancelled because it was neither listed nor found, and here it is.
+        extra["listed_again"] = True
+        return held.state, "invoice.listed_again"
+    extra |= invoice_rows.of_document(note) if note else {}
+    if row is not None and row.state in ENDED:
+        extra["listed_as"] = row.status
+        return row.state, f"invoice.{row.state}"
+    if note is None:
+        if row is not None:  # the list and the document disagree; the next run sees which is right
+            return None
+        extra["guessed"] = True
+        return InvoiceState.CANCELLED, "invoice.gone"
+    state = next_state(held.state, told_state(note) or held.state)
+    if state in ENDED:
+        return state, f"invoice.{state}"
+    if row is not None:
+        extra["listed_as"] = row.status
+        extra.pop("unlisted_at", None)
+        return state, ""
+    if utcnow() - held.issued_at < SETTLED:
+        return None
+    extra["unlisted_at"] = utcnow().isoformat()
+    return state, "invoice.unlisted"
 
 
-def _as_text(raw: bytes) -> tuple[str, str]:
-    try:
-        return raw.decode("utf-8"), "utf-8"
-    except UnicodeDecodeError:  # an older encoding, which the XML itself declares
-        return b64encode(raw).decode("ascii"), _BASE64
+# Notices.
 
 
 def _draft(
-    connection: Connection, order_id: str, sold: _Sold, note: Nfe | Held, *, code: str, kind: str = KIND
+    connection: Connection, order_id: str, sold: _Sold, note: Nfe | Held | InvoiceRow, *, code: str, kind: str = KIND
 ) -> Draft:
     params = {"kind": connection.kind, "number": sold.number, "note": str(note.number), "series": str(note.series)}
     return Draft(code=code, connection_id=connection.id, kind=kind, subject=order_id, params=params)
@@ -355,14 +369,14 @@ def _tell(planned: Plan, draft: Draft, line: Change) -> None:
     planned.lines.append(line)
 
 
-async def _owners(session: AsyncSession, connection: Connection, keys: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Key → (order id, order number) of the notes that the merchant has already."""
+async def _owners(session: AsyncSession, connection: Connection, keys: Sequence[str]) -> dict[str, _Owner]:
+    """By key: whose the notes are that the merchant has already."""
     rows = await session.execute(
-        select(col(Invoice.access_key), col(Invoice.order_id), col(Order.number))
+        select(col(Invoice.access_key), col(Invoice.order_id), col(Order.number), col(Invoice.id))
         .join(Order, col(Order.id) == col(Invoice.order_id), isouter=True)
         .where(col(Invoice.merchant_id) == connection.merchant_id, col(Invoice.access_key).in_(keys))
     )
-    return {key: (order_id or "", number or "") for key, order_id, number in rows}
+    return {key: _Owner(order_id or "", number or "", id_) for key, order_id, number, id_ in rows}
 
 
 async def _orders(session: AsyncSession, ids: Iterable[str]) -> dict[str, _Sold]:

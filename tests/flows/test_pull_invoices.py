@@ -9,7 +9,7 @@ from sqlalchemy import delete, select
 from sqlmodel import col
 
 import flows.pull_invoices
-from hub import crypto, invoices
+from hub import crypto, invoice_rows
 from hub.cursors import position
 from hub.db import Database
 from hub.invoice_watch import Waiting
@@ -110,7 +110,7 @@ async def test_the_note_of_a_sale_comes_back_to_its_order(notes: Notes) -> None:
     assert (found.number, found.series, found.model) == (str(issued["numero"]), str(issued["serie"]), issued["modelo"])
     assert found.protocol == issued["protocolo"]
     assert str(found.total) == "50"
-    assert invoices.document(found).decode() == issued["xml"]
+    assert invoice_rows.document(found).decode() == issued["xml"]
     assert await notes.told() == []
 
 
@@ -195,7 +195,7 @@ async def test_a_corrected_note_comes_in_a_zip_and_stays_valid(notes: Notes, clo
     found = (await notes.stored())["1001"]
     assert found.state == "corrected"
     assert len(found.extra["corrections"]) == 1
-    assert invoices.document(found).decode() == note["xml"]
+    assert invoice_rows.document(found).decode() == note["xml"]
     notes.asked()
     await notes.pull()
     assert notes.asked() == [LIST], "a corrected note is not read again and again"

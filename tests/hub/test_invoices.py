@@ -9,18 +9,20 @@ from typing import Any
 
 import pytest
 
-from hub import crypto, invoice_watch, invoices, nfe, texts
+from hub import crypto, invoice_rows, invoice_watch, invoices, nfe, texts
 from hub.clock import utcnow
 from hub.db import Database
+from hub.invoice_rows import InvoiceState, next_state
 from hub.invoice_watch import FINAL, Held, Waiting
-from hub.invoices import KIND, LOST, Find, InvoiceState, Recheck, next_state
+from hub.invoices import ENDED, KIND, LOST, Find, Recheck
 from hub.notices import standing_notices
-from hub.records import Problem
+from hub.records import InvoiceRow, Problem
 from hub.tables import Binding, Connection, Customer, Invoice, Order
 from tests.hub.notes import BUYER, COMPANY, event, key, note, zipped
 from tests.hub.shop import connect, one, rows, written
 
 PLACED = datetime(2026, 11, 19, 15, tzinfo=UTC)
+LISTED = InvoiceRow(key(), "1", "EMITIDA")
 HOLE = re.compile(r"[{}]|\bNone\b")
 
 
@@ -69,9 +71,7 @@ async def take(
     asked: Sequence[Waiting] = (),
 ) -> invoices.Plan:
     async with db.write() as session:
-        planned = await invoices.plan(session, connection, finds, rechecks, asked)
-        await invoices.write(session, connection, planned)
-    return planned
+        return await invoices.apply(session, connection, finds, rechecks, asked)
 
 
 async def held(db: Database, connection: Connection) -> Held:
@@ -101,7 +101,7 @@ async def know(db: Database, connection: Connection, company: str) -> Connection
 
 async def test_an_orders_note_is_stored_with_everything_that_a_store_shows(db: Database, erp: Connection) -> None:
     order = await sell(db, erp)
-    planned = await found(db, erp, order, note(7), listed_as="EMITIDA")
+    planned = await found(db, erp, order, note(7), row=LISTED)
     stored = await one(db, Invoice)
     assert (stored.order_id, stored.connection_id, stored.state) == (order.order_id, erp.id, "authorised")
     assert (stored.access_key, stored.number, stored.series, stored.model) == (key(7), "7", "1", "55")
@@ -119,7 +119,7 @@ async def test_the_document_comes_back_byte_for_byte_and_lies_encrypted(
 ) -> None:
     document = note(dest="<dest><xNome>João</xNome></dest>").decode().replace("UTF-8", encoding).encode(encoding)
     await found(db, erp, await sell(db, erp), document)
-    assert invoices.document(await one(db, Invoice)) == document
+    assert invoice_rows.document(await one(db, Invoice)) == document
     async with db.read() as session:
         raw = (await (await session.connection()).exec_driver_sql("select xml from invoice")).scalar_one()
     assert "infNFe" not in raw
@@ -234,17 +234,17 @@ async def test_a_note_that_cannot_be_read_is_told_until_nothing_is_wrong(db: Dat
 
 async def look(db: Database, erp: Connection, document: bytes | None, *, listed: bool, **told: Any) -> invoices.Plan:
     paper = nfe.read_note(document, key()) if document else None
-    recheck = Recheck(await held(db, erp), listed, "EMITIDA" if listed else "", paper, gone=document is None, **told)
+    recheck = Recheck(await held(db, erp), LISTED if listed else None, paper, gone=document is None, **told)
     return await take(db, erp, rechecks=[recheck])
 
 
 async def test_a_correction_leaves_the_note_valid(db: Database, erp: Connection) -> None:
-    await found(db, erp, await sell(db, erp), note(), listed_as="EMITIDA")
+    await found(db, erp, await sell(db, erp), note(), row=LISTED)
     await look(db, erp, zipped(note(), event(key(), sequence=1), event(key(), sequence=2)), listed=True)
     stored = await one(db, Invoice)
     assert stored.state == "corrected"
     assert [each["sequence"] for each in stored.extra["corrections"]] == [1, 2]
-    assert invoices.document(stored) == note()
+    assert invoice_rows.document(stored) == note()
     assert await codes(db) == []
     assert await waiting(db, erp) == []
 
@@ -363,7 +363,7 @@ async def test_many_orders_come_in_chunks(db: Database, erp: Connection, monkeyp
 
 def test_every_notice_has_words_and_no_name_of_anybody() -> None:
     source = Path(invoices.__file__).read_text()
-    used = set(re.findall(r'"(invoice\.\w+)"', source))
+    used = set(re.findall(r'"(invoice\.\w+)"', source)) | {f"invoice.{state}" for state in ENDED}
     assert len(used) == 7
     for code in used:
         assert texts.knows(code)

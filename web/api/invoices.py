@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from hub.db import Database
-from hub.invoices import document
+from hub.invoice_rows import document
 from hub.tables import Invoice, Order
 from web.api.gate import Caller, GatedRoute, caller_of, db_of
 from web.api.models import InvoiceOut, InvoicePage
