@@ -1,5 +1,6 @@
 """TagPlus as a taker of products and orders, and as a source of products, prices, stock, order states and invoices."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from datetime import date, datetime, timedelta
@@ -53,8 +54,10 @@ class TagPlus(OverHttp):
     takes = ("product", "price", "stock", "order")
     catalog_feed = Feed.SINCE
     stock_feed = Feed.SINCE
-    variations_in_parent = False
     search_lag_s: float = 5.0
+    customer_in_order = False
+    search_lag_s: float = 5.0
+    customer_in_order = False
     stock_at_creation_only = False
     longest_window_days = 30
     rows_tell_order = True
@@ -69,6 +72,8 @@ class TagPlus(OverHttp):
         self._has_log = bool(told.get("activity_log"))
         self._lookups = Lookups(client)
         self._notes = Notes(client, client.http.base_url)
+        self._left: set[str] = set()
+        """Codes of orders that were posted here and may be there: their answers have not come."""
 
     @classmethod
     def open(cls, db: Database, connection: Connection) -> "TagPlus":
@@ -245,11 +250,23 @@ class TagPlus(OverHttp):
         return Attempt({"codigo_externo": mapper.order_code(order)})
 
     async def create_order(self, order: OutgoingOrder, attempt: Attempt) -> str:
-        """Create it, unless it is there: nothing over there refuses a code that is taken (`§8.1`)."""
-        if found := await self.find_order(order, attempt):
+        """Create it, unless it is there: nothing over there refuses a code that is taken (`§8.1`).
+
+        What was posted here without an answer is looked for until any search must show it: the paths wait before they
+        come back, and a double would cost more than the wait.
+        """
+        code = mapper.order_code(order)
+        found = await self.find_order(order, attempt)
+        if found is None and code in self._left:
+            await asyncio.sleep(self.search_lag_s)
+            found = await self.find_order(order, attempt)
+        if found is not None:
             return found.external_id
         form = await self._lookups.payment(order)
-        return await self.client.create_order(mapper.new_order(order, self._policy, form))
+        self._left.add(code)
+        external_id = await self.client.create_order(mapper.new_order(order, self._policy, form))
+        self._left.discard(code)
+        return external_id
 
     async def find_order(self, order: OutgoingOrder, attempt: Attempt) -> Found | None:
         """By our code, compared by us, among the orders made since the day before it was placed: if the filter by it is
