@@ -1,5 +1,6 @@
 """Reading texts, amounts, days and places of v2 writes; what is wrong is a RecordError 31."""
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -10,6 +11,14 @@ from sandbox.tiny.cities import known_city
 from sandbox.tiny.product import as_text
 from sandbox.tiny.records import digits
 from sandbox.tiny.v2_writes import RecordError
+
+#: Larger amounts are no amounts, and days lie within ten years.
+LARGEST, LONGEST_DAYS = Decimal(1_000_000_000), 3650
+
+
+def read_json(text: str) -> Any:
+    """Return what a form field holds (JSONDecodeError when it is no JSON); integers beyond 64 bits stay texts."""
+    return json.loads(text, parse_int=lambda digits: int(digits) if len(digits) < 19 else digits)
 
 
 def clip(settings: Settings, name: str, value: Any, longest: int) -> str:
@@ -37,7 +46,7 @@ def amount(row: Mapping[str, Any], name: str, default: str = "0") -> Decimal:
         found = Decimal(text)
     except InvalidOperation:
         found = Decimal("NaN")
-    if not found.is_finite():
+    if not found.is_finite() or abs(found) > LARGEST:
         raise RecordError(31, f"O campo {name} deve ser um número, valor enviado {text!r}")
     return found
 
@@ -45,7 +54,7 @@ def amount(row: Mapping[str, Any], name: str, default: str = "0") -> Decimal:
 def whole(row: Mapping[str, Any], name: str) -> int:
     """Return an id written as number or text; "", "0" and null are 0."""
     text = as_text(row.get(name)).strip() or "0"
-    if not (text.isascii() and text.isdigit()):
+    if not (text.isascii() and text.isdigit() and len(text) < 16):
         raise RecordError(31, f"O campo {name} deve ser um número inteiro, valor enviado {text!r}")
     return int(text)
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sandbox.tiny.body import check_person, texts, unwrapped
+from sandbox.tiny.body import amount, check_person, texts, unwrapped, whole
 from sandbox.tiny.product import as_text
 from sandbox.tiny.records import Contact, digits
 from sandbox.tiny.trade import Trade
@@ -28,6 +28,8 @@ _FROM_ORDER = {
 def contact_fields(trade: Trade, row: Mapping[str, Any]) -> dict[str, str]:
     """Return the checked fields of a contact; RecordError 31 tells everything that is wrong."""
     fields = texts(trade.settings, row, LENGTHS)
+    amount(row, "limite_credito")
+    whole(row, "id_vendedor")
     wrong = []
     if not fields["nome"]:
         wrong.append("O nome do contato deve ser informado")

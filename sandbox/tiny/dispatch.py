@@ -1,6 +1,7 @@
 """What a dispatch writes into an order: tracking, shipping, volumes (§3.9, §5.3)."""
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from sandbox.tiny.records import Order
@@ -23,9 +24,12 @@ def dispatch(trade: Trade, order: Order, fields: Mapping[str, Any]) -> None:
     wrong = [name for name in fields if name not in DISPATCH_FIELDS]
     if wrong:
         raise ValueError(f"tracking has {', '.join(DISPATCH_FIELDS)}; got {', '.join(wrong)}")
+    if fields.get("data_prevista"):
+        date.fromisoformat(str(fields["data_prevista"]))
+    numbers = {name: float(fields[name] or 0) for name in _REST[:-1] if name in fields}
     with trade.editing(order):
         for name, value in fields.items():
             if name in _NAMES:
                 setattr(order, _NAMES[name], str(value or ""))
             else:
-                order.dispatch[name] = value
+                order.dispatch[name] = numbers.get(name, value)

@@ -1,6 +1,7 @@
 """What the merchant does in the screens of Tiny with orders, notes, contacts and integrations."""
 
 from collections.abc import Callable, Mapping
+from datetime import date
 from typing import Any
 
 from sandbox.tiny import invoices
@@ -82,6 +83,9 @@ class Merchant:
         situation = read_situation(str(fields["situacao"])) if "situacao" in fields else order.situation
         if situation is None:
             raise ValueError(f"no situation {fields['situacao']!r}")
+        for name in ("data_prevista", "data_envio", "data_entrega"):
+            if fields.get(name):
+                date.fromisoformat(str(fields[name]))
         if "tracking" in fields:
             dispatch(self.trade, order, fields["tracking"])
         if any(name in fields for name in _TEXTS) or situation != order.situation:

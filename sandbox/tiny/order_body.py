@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from sandbox.core.clock import local
-from sandbox.tiny.body import amount, check_person, check_wide, clip, iso_day, texts, unwrapped, whole
+from sandbox.tiny.body import LONGEST_DAYS, amount, check_person, check_wide, clip, iso_day, texts, unwrapped, whole
 from sandbox.tiny.contact_body import customer
 from sandbox.tiny.product import Product, as_text
 from sandbox.tiny.records import Installment, Item, Order, digits, money
@@ -176,8 +176,15 @@ def _fill(trade: Trade, order: Order, head: dict[str, str], body: Mapping[str, A
     if isinstance(intermediary, dict) and any(intermediary.values()):
         order.intermediary = texts(trade.settings, intermediary, _INTERMEDIARY)
     rows = unwrapped(body, "pagamentos_integrados", "pagamento_integrado")
-    order.payments = [{name: as_text(row.get(name)) for name in _PAYMENT} for row in rows]
+    order.payments = [_payment(row) for row in rows]
     order.installments = _installments(body, order)
+
+
+def _payment(row: Mapping[str, Any]) -> dict[str, str]:
+    amount(row, "valor")
+    whole(row, "tipo_pagamento")
+    whole(row, "codigo_bandeira")
+    return {name: as_text(row.get(name)) for name in _PAYMENT}
 
 
 def _markers(trade: Trade, body: Mapping[str, Any]) -> list[tuple[int, str]]:
@@ -200,6 +207,8 @@ def _installments(body: Mapping[str, Any], order: Order) -> list[Installment]:
 
 def _installment(row: Mapping[str, Any], order: Order) -> Installment:
     days, day = whole(row, "dias"), iso_day(row, "data")
+    if days > LONGEST_DAYS:
+        raise RecordError(31, f"O campo dias é inválido, valor enviado {days}")
     if not day:
         day = (date.fromisoformat(order.date) + timedelta(days)).isoformat() if order.date else ""
     value: Decimal = money(amount(row, "valor"))

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sandbox.core.clock import local_text
+from sandbox.tiny.body import read_json
 from sandbox.tiny.contact_body import LENGTHS, create_contact, update_contact
 from sandbox.tiny.product import as_text
 from sandbox.tiny.records import Contact, digits, masked, masked_cep
@@ -67,7 +68,7 @@ def _batch(call: V2Call, write: Callable[[dict[str, Any]], Contact]) -> Answer:
     if "contato" not in call.form:
         raise V2Error(10, "O parâmetro contato é obrigatório e não foi informado")
     try:
-        body = json.loads(call.form["contato"])
+        body = read_json(call.form["contato"])
     except json.JSONDecodeError:
         raise V2Error(3) from None
     listed = body.get("contatos") if isinstance(body, dict) else None

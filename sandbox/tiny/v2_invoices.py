@@ -195,9 +195,9 @@ def _detail(call: V2Call, note: Invoice, values: Values) -> dict[str, Any]:
         "transportador": dict.fromkeys(("nome", "cpf_cnpj", "ie", "endereco", "cidade", "uf"), "")
         | {"nome": live.carrier},
         **dict.fromkeys(("placa", "uf_placa", "especie_volumes", "marca_volumes", "numero_volumes"), ""),
-        "quantidade_volumes": str(live.dispatch.get("volumes") or 1),
-        "peso_bruto": str(live.dispatch.get("peso_bruto") or "0.000"),
-        "peso_liquido": str(live.dispatch.get("peso_liquido") or "0.000"),
+        "quantidade_volumes": f"{live.dispatch.get('volumes') or 1:g}",
+        "peso_bruto": f"{live.dispatch.get('peso_bruto') or 0:.3f}",
+        "peso_liquido": f"{live.dispatch.get('peso_liquido') or 0:.3f}",
         "forma_envio": {"id": values.ident(_form_id(live), str), "descricao": "" if form is None else form.name},
         "forma_frete": {"id": values.ident(kind[0], str), "descricao": kind[1]},
         "forma_pagamento": order.form,

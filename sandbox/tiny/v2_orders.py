@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from sandbox.tiny import invoices, v2_order_view
-from sandbox.tiny.body import clip, iso_day
+from sandbox.tiny.body import amount, clip, iso_day, read_json, whole
 from sandbox.tiny.dispatch import dispatch
 from sandbox.tiny.order_body import create_order, update_order
 from sandbox.tiny.records import Order, digits
@@ -238,6 +238,9 @@ def _dispatch_fields(call: V2Call) -> dict[str, Any]:
         if theirs in call.form:
             text = unquote(call.form[theirs]) if mine == "url" else call.form[theirs]
             fields[mine] = clip(call.settings, theirs, text, longest)
+    whole(fields, "volumes")
+    for name in ("frete_empresa", "peso_bruto", "peso_liquido"):
+        amount(fields, name)
     if "dataPrevista" in call.form:
         fields["data_prevista"] = iso_day(call.form, "dataPrevista")
     _check_carrier(call, fields)
@@ -261,6 +264,6 @@ def _json(call: V2Call, name: str) -> Any:
     if name not in call.form:
         raise V2Error(10, f"O parâmetro {name} é obrigatório e não foi informado")
     try:
-        return json.loads(call.form[name])
+        return read_json(call.form[name])
     except json.JSONDecodeError:
         raise V2Error(3) from None

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from sandbox.core.clock import parse_local
+from sandbox.tiny.body import LARGEST
 from sandbox.tiny.v3 import V3Call, V3Error, invalid, wrong_type
 
 LIMIT = 100
@@ -32,7 +33,10 @@ def amount(body: Mapping[str, Any], name: str) -> Decimal | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise wrong_type(name, php(value), "float")
-    return Decimal(str(value))
+    found = Decimal(str(value))
+    if not found.is_finite() or abs(found) > LARGEST:
+        raise invalid(name, f"O valor informado para o campo {name} é inválido")
+    return found
 
 
 def text(body: Mapping[str, Any], name: str) -> str | None:

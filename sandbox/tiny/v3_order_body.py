@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sandbox.tiny.body import check_person, clip
+from sandbox.tiny.body import LONGEST_DAYS, check_person, clip
 from sandbox.tiny.order_body import CLIENT
 from sandbox.tiny.records import ZERO, Installment, Item, Order, digits, money
 from sandbox.tiny.situations import BY_NUMBER
@@ -219,6 +219,8 @@ def _installments(payment: dict[str, Any], order: Order) -> list[Installment]:
     found = []
     for row in rows(payment, "parcelas"):
         days, value = whole(row, "dias") or 0, amount(row, "valor")
+        if not 0 <= days <= LONGEST_DAYS:
+            raise invalid("dias", "O valor informado para o campo dias é inválido")
         due = day(row, "data")
         if not due and order.date:
             due = (date.fromisoformat(order.date) + timedelta(days)).isoformat()
