@@ -56,8 +56,6 @@ class TagPlus(OverHttp):
     stock_feed = Feed.SINCE
     search_lag_s: float = 5.0
     customer_in_order = False
-    search_lag_s: float = 5.0
-    customer_in_order = False
     stock_at_creation_only = False
     longest_window_days = 30
     rows_tell_order = True

@@ -134,20 +134,24 @@ def test_a_form_that_calls_itself_json_is_read() -> None:
     assert v2.read("estoque", form, "application/json").hints == (Hint(Subject.STOCK, "7"),)
 
 
-@pytest.mark.parametrize("broken", [b"", b"{", b"[]", b"null", b'"x"', b"\xff\xfe", b"[" * 100_000, b"dados=%7B", b"dados=1"])
+@pytest.mark.parametrize(
+    "broken", [b"", b"{", b"[]", b"null", b'"x"', b"\xff\xfe", b"[" * 100_000, b"dados=%7B", b"dados=1"]
+)
 def test_what_is_no_event_is_refused_and_says_what_came_without_showing_it(broken: bytes) -> None:
     for media_type in ("application/json", "application/x-www-form-urlencoded"):
-        with pytest.raises(UnreadableEventError, match="received .* valid is"):
+        with pytest.raises(UnreadableEventError, match=r"received .* valid is"):
             v2.read("estoque", broken, media_type)
 
 
 jsons = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(["0", "12", CNPJ]),
-    lambda inner: st.lists(inner, max_size=4)
-    | st.dictionaries(
-        st.sampled_from(["tipo", "dados", "cnpj", "id", "idProduto", "variacoes", "idVendaTiny", "skuMapeamento"]),
-        inner,
-        max_size=6,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(["tipo", "dados", "cnpj", "id", "idProduto", "variacoes", "idVendaTiny", "skuMapeamento"]),
+            inner,
+            max_size=6,
+        )
     ),
     max_leaves=25,
 )
