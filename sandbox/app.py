@@ -124,6 +124,10 @@ class Sandbox:
         """Hand changed settings on to the vendors."""
         self.tiny.settings_changed()
 
+    def settle(self) -> None:
+        """Let the vendors do what the clock made due."""
+        self.tagplus.settle()
+
     def summary(self) -> dict[str, Any]:
         """Return what the sandbox holds."""
         return {

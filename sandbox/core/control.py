@@ -34,6 +34,9 @@ class Controlled(World, Protocol):
     def settings_changed(self) -> None:
         """Hand changed settings on."""
 
+    def settle(self) -> None:
+        """Let happen what the clock made due."""
+
     def summary(self) -> dict[str, Any]:
         """Return what there is."""
 
@@ -113,6 +116,7 @@ def _settings(world: Controlled) -> Endpoint:
             if start is not None:
                 world.clock.set_now(start)
             world.settings_changed()
+            world.settle()
         body = world.settings.as_dict()
         return answer({**body, "clock_rate": world.clock.rate, "now": iso(world.clock.now())})
 
@@ -126,6 +130,7 @@ def _clock(world: Controlled) -> Endpoint:
             if isinstance(seconds, bool) or not isinstance(seconds, int | float):
                 raise ValueError(f"advance_s is a number of seconds, got {seconds!r}")
             world.clock.advance(seconds)
+            world.settle()
         return answer({"now": iso(world.clock.now()), "rate": world.clock.rate})
 
     return clock

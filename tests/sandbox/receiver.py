@@ -15,6 +15,7 @@ class Receiver:
         self.got: list[tuple[dict[str, str], Any]] = []
         self.answers: list[int] = []
         self.body = b"{}"
+        self.arrived = threading.Event()
         self.url = ""
 
     @property
@@ -31,6 +32,7 @@ def receiver() -> Iterator[Receiver]:
         def do_POST(self) -> None:
             raw = self.rfile.read(int(self.headers["content-length"]))
             state.got.append(({k.lower(): v for k, v in self.headers.items()}, json.loads(raw)))
+            state.arrived.set()
             self.send_response(state.answers.pop(0) if state.answers else 200)
             self.send_header("content-length", str(len(state.body)))
             self.end_headers()
