@@ -59,9 +59,9 @@ def judge(operation: str, answer: Answer) -> CallFailed | None:
         return _failed(operation, answer, Outcome.REAUTH, "token", code)
     if status == 402:
         return _failed(operation, answer, Outcome.REJECTED, "debt", code)
-    if status == 404 and (code == "nao_encontrado" or "{" in operation):
+    if status == 404 and ("{" in operation or (code == "nao_encontrado" and operation.startswith("GET "))):
         return _failed(operation, answer, Outcome.REJECTED, "not_found", code)
-    if code and status in (400, 401, 403, 422):
+    if code and status in (400, 401, 403, 404, 422):
         # `permissao_*`, `apagar_*_vinculado`, `operacao_nao_permitida`: of this record or of what was to be done with
         # it. The list grows (`§5`), so a word that is not known is one of them too.
         return _failed(operation, answer, Outcome.REJECTED, "validation", code)

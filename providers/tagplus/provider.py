@@ -54,6 +54,7 @@ class TagPlus(OverHttp):
     takes = ("product", "price", "stock", "order")
     catalog_feed = Feed.SINCE
     stock_feed = Feed.SINCE
+    variations_in_parent = False
     search_lag_s: float = 5.0
     customer_in_order = False
     stock_at_creation_only = False

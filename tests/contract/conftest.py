@@ -13,7 +13,7 @@ from hub import crypto
 from hub.db import Database
 from hub.settings import settings
 from hub.start import keyring
-from providers.contract import CatalogSource, OrderSink
+from providers.contract import CatalogSource, OrderSink, ProductSink
 from providers.registry import kinds_with
 from tests.contract.subjects import ROOT, Sandbox, Subject
 
@@ -47,6 +47,9 @@ def sandbox(served: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
         "CONTAAZUL_API_URL": f"{served}/contaazul",
         "CONTAAZUL_AUTHORIZE_URL": f"{served}/contaazul/oauth/authorize",
         "CONTAAZUL_TOKEN_URL": f"{served}/contaazul/oauth/token",
+        "TAGPLUS_API_URL": f"{served}/tagplus/api",
+        "TAGPLUS_AUTHORIZE_URL": f"{served}/tagplus/authorize",
+        "TAGPLUS_TOKEN_URL": f"{served}/tagplus/api/oauth2/token",
         "QUOTA_CLOCK_RATE": str(CLOCK_RATE),
         "RETRY_FIRST_WAIT_S": "0.01",
         "READ_TIMEOUT_S": "0.5",
@@ -76,11 +79,23 @@ async def hub_db(tmp_path: Path, _migrated_sqlite: Path) -> AsyncIterator[Databa
 
 @pytest.fixture(params=sorted(kinds_with(CatalogSource)))
 def subject(request: pytest.FixtureRequest, hub_db: Database, sandbox: Sandbox) -> Subject:
-    """Each kind whose products can be read, in turn."""
-    return Subject(request.param, hub_db, sandbox)
+    """Each kind whose products can be read, in turn, with products to be read."""
+    made = Subject(request.param, hub_db, sandbox)
+    made.vendor.stock_up()
+    return made
 
 
 @pytest.fixture(params=sorted(kinds_with(OrderSink)))
 def sink(request: pytest.FixtureRequest, hub_db: Database, sandbox: Sandbox) -> Subject:
-    """Each kind that products and orders can be sent to, in turn."""
-    return Subject(request.param, hub_db, sandbox)
+    """Each kind that orders can be sent to, in turn."""
+    made = Subject(request.param, hub_db, sandbox)
+    made.vendor.open_up()
+    return made
+
+
+@pytest.fixture(params=sorted(set(kinds_with(OrderSink)) & set(kinds_with(ProductSink))))
+def product_sink(request: pytest.FixtureRequest, hub_db: Database, sandbox: Sandbox) -> Subject:
+    """Each kind that products can be sent to besides, in turn."""
+    made = Subject(request.param, hub_db, sandbox)
+    made.vendor.open_up()
+    return made

@@ -1,6 +1,7 @@
 """The kinds of the registry under test, and the simulator they are tested against."""
 
 import contextlib
+import functools
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from hub.policy import Policy
 from hub.tables import Connection
 from providers.contract import Provider
 from providers.registry import KINDS, open_provider
+from tests.contract.vendors import VENDORS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -45,33 +47,11 @@ class Sandbox:
         self.ask("POST", "/tiny/accounts/demo", **changes)
 
 
-def _tiny_v3(sandbox: Sandbox) -> dict[str, Any]:
-    tokens = sandbox.ask("POST", "/tiny/accounts/demo/v3-tokens")
-    return {
-        "client_id": "demo-client",
-        "client_secret": "demo-client-secret",
-        "access_token": tokens["access_token"],
-        "refresh_token": tokens["refresh_token"],
-        "lifetime_s": tokens["expires_in"],
-    }
+def _credentials(kind: str) -> Callable[[Sandbox], dict[str, Any]]:
+    return lambda sandbox: VENDORS[kind](sandbox).credentials()
 
 
-def _contaazul(sandbox: Sandbox) -> dict[str, Any]:
-    tokens = sandbox.ask("POST", "/contaazul/accounts/demo/tokens")
-    return {
-        "client_id": "demo-client",
-        "client_secret": "demo-client-secret",
-        "access_token": tokens["access_token"],
-        "refresh_token": tokens["refresh_token"],
-        "lifetime_s": tokens["expires_in"],
-    }
-
-
-ACCOUNTS: dict[str, Callable[[Sandbox], dict[str, Any]]] = {
-    "tiny_v2": lambda sandbox: {"token": "demo-token"},
-    "tiny_v3": _tiny_v3,
-    "contaazul": _contaazul,
-}
+ACCOUNTS = {kind: _credentials(kind) for kind in VENDORS}
 """How to get working credentials of each kind from its simulator."""
 
 
@@ -82,6 +62,11 @@ class Subject:
     kind: str
     db: Database
     sandbox: Sandbox
+
+    @functools.cached_property
+    def vendor(self) -> Any:
+        """What its simulator is told and asked beside the API: see `vendors`."""
+        return VENDORS[self.kind](self.sandbox)
 
     @contextlib.asynccontextmanager
     async def opened(
@@ -94,7 +79,7 @@ class Subject:
             yield provider
 
     async def connection(self, policy: Policy, features: dict[str, Any], credentials: dict[str, Any]) -> Connection:
-        good = ACCOUNTS[self.kind](self.sandbox)
+        good = self.vendor.credentials()
         async with self.db.write() as session:
             made = await connections.install(
                 session,

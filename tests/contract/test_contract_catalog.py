@@ -52,28 +52,28 @@ async def test_it_is_a_provider_with_the_capabilities_it_claims(subject: Subject
 
 
 async def test_check_tells_the_account(subject: Subject) -> None:
+    document = subject.vendor.company()
     async with subject.opened() as provider:
         account = await provider.check()
     assert account.name
-    assert account.document == "90000001000129"
+    assert account.document == document
     assert "update_lists" in account.features
 
 
 async def test_check_learns_the_quota(subject: Subject) -> None:
-    subject.sandbox.account(plan="evoluir")
+    subject.vendor.limited()
     async with subject.opened(policy=Policy()) as provider:
         account = await provider.check()
-        assert account.per_minute == account.features["per_minute"] == await provider.per_minute() == 60
+        limits = (account.per_minute, account.features["per_minute"], await provider.per_minute())
+    assert limits == (subject.vendor.per_minute,) * 3
 
 
 async def test_every_product_is_listed_once_and_read(subject: Subject) -> None:
-    theirs = {str(product["id"]): product for product in subject.sandbox.products()}
     async with subject.opened() as provider:
         rows = await listed(provider)
         found = await everything(provider)
     assert len({row.external_id for row in rows}) == len(rows) > 60
-    sold = {key for key, product in theirs.items() if product.get("situacao") != "E"}
-    assert set(found) == sold
+    assert set(found) == subject.vendor.on_sale()
     kinds = {record.kind for record in found.values() if isinstance(record, ProductRecord)}
     assert {ProductKind.SIMPLE, ProductKind.PARENT, ProductKind.VARIATION, ProductKind.KIT} <= kinds
 
@@ -82,7 +82,7 @@ async def test_three_products_are_bad_and_the_others_are_fit_for_a_shop(subject:
     async with subject.opened() as provider:
         found = await everything(provider)
     bad = [record for record in found.values() if isinstance(record, Refused) or isinstance(prepare(record), Refused)]
-    assert len(bad) == 3, bad
+    assert len(bad) == subject.vendor.bad_products == 3, bad
 
 
 async def test_families_and_kits_hang_together(subject: Subject) -> None:
@@ -108,7 +108,7 @@ async def test_a_row_changes_with_its_product_and_with_nothing_else(subject: Sub
         before = {row.external_id: row.fingerprint for row in rows}
         assert before == {row.external_id: row.fingerprint for row in await listed(provider)}
         subject.sandbox.ask("POST", "/clock", advance_s=5)
-        subject.sandbox.ask("PATCH", f"/tiny/accounts/demo/products/{chosen}", preco="77.77")
+        subject.vendor.reprice(chosen, "77.77")
         after = {row.external_id: row.fingerprint for row in await listed(provider)}
         reading = await provider.read_product(chosen)
     assert [key for key in before if before[key] != after[key]] == [chosen]
@@ -134,28 +134,21 @@ async def test_a_variation_is_read_the_same_by_its_own_id(subject: Subject) -> N
 
 
 async def test_balances_are_read(subject: Subject) -> None:
-    chosen = next(product for product in subject.sandbox.products() if product["situacao"] == "A")
-    path = f"/tiny/accounts/demo/products/{chosen['id']}/stock"
-    subject.sandbox.ask("POST", path, deposit="Depósito Geral", balance=40, reserved=4)
-    subject.sandbox.ask("POST", path, deposit="Loja Física", balance=-3, reserved=0)
-    subject.sandbox.ask("POST", path, deposit="Avariados", balance=9, reserved=0)
+    chosen, count = subject.vendor.count()
     asked = utcnow()
     async with subject.opened() as provider:
-        found = await provider.read_stock(str(chosen["id"]))
+        found = await provider.read_stock(chosen)
     assert isinstance(found, StockRecord)
-    assert (found.external_id, found.physical, found.reserved, found.available) == (str(chosen["id"]), 37, 4, 33)
-    assert {deposit.name: (deposit.physical, deposit.counted) for deposit in found.deposits} == {
-        "Depósito Geral": (40, True),
-        "Loja Física": (-3, True),
-        "Avariados": (9, False),
-    }
-    assert len({deposit.key for deposit in found.deposits}) == 3
+    assert found.external_id == chosen
+    assert (found.physical, found.reserved, found.available) == (count.physical, count.reserved, count.available)
+    assert {deposit.name: (deposit.physical, deposit.counted) for deposit in found.deposits} == count.deposits
+    assert len({deposit.key for deposit in found.deposits}) == len(count.deposits)
     assert asked <= found.as_of <= utcnow()
 
 
 @pytest.mark.parametrize("types", ["clean", "messy"])
 async def test_every_balance_is_read_however_it_is_spelt(subject: Subject, types: str) -> None:
-    subject.sandbox.ask("POST", "/settings", types=types)
+    subject.vendor.spell(types)
     async with subject.opened() as provider:
         for record in [r for r in (await everything(provider)).values() if isinstance(r, ProductRecord)][:40]:
             found = await provider.read_stock(record.external_id)
@@ -165,7 +158,7 @@ async def test_every_balance_is_read_however_it_is_spelt(subject: Subject, types
 async def test_messy_types_mean_the_same(subject: Subject) -> None:
     async with subject.opened() as provider:
         clean = await everything(provider)
-        subject.sandbox.ask("POST", "/settings", types="messy")
+        subject.vendor.spell("messy")
         messy = await everything(provider)
     for key, record in clean.items():
         if isinstance(record, ProductRecord):
@@ -191,7 +184,7 @@ async def test_what_changed_is_told(subject: Subject, list_is: str) -> None:
         sandbox.ask("POST", "/clock", advance_s=3600)
         edited = sandbox.ask("GET", "/clock")["now"]
         for number, key in enumerate(chosen):
-            sandbox.ask("PATCH", f"/tiny/accounts/demo/products/{key}", preco=str(50 + number))
+            subject.vendor.reprice(key, str(50 + number))
         pages = [page async for page in provider.changed_products(datetime.fromisoformat(edited))]
     told = {row.external_id for page in pages for row in page.rows}
     assert set(chosen) <= told
