@@ -4,10 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from sandbox.contaazul.records import Sale, money
-from sandbox.core import nfe
-from sandbox.core.nfe import NAMESPACE, Client, Issuer, Line, access_key, document
-
-__all__ = ["NAMESPACE", "Draft", "Issuer", "access_key", "document", "draft_of"]
+from sandbox.core.nfe import Client, Draft, Issuer, Line
 
 _PAYMENTS = {
     "DINHEIRO": "01", "CHEQUE": "02", "CARTAO_CREDITO": "03", "CARTAO_DEBITO": "04", "CREDITO_LOJA": "05",
@@ -25,10 +22,10 @@ def draft_of(
     number: int,
     issued_at: float,
     test: bool,
-) -> nfe.Draft:
+) -> Draft:
     """Return the draft of a sale's note; `products` are (SKU, GTIN, NCM, unit) of the lines."""
     kind = sale.payment["tipo_pagamento"]
-    return nfe.Draft(
+    return Draft(
         issuer=issuer,
         client=Client(client["documento"], str(client["nome"]), client["email"] or "", client["endereco"]),
         lines=tuple(_line(row, product) for row, product in zip(sale.itens, products, strict=True)),
@@ -47,7 +44,3 @@ def _line(row: dict[str, Any], product: tuple[str, str, str, str]) -> Line:
     sku, gtin, ncm, unit = product
     quantity, price = Decimal(str(row["quantidade"])), Decimal(str(row["valor"]))
     return Line(sku or row["id_item"][:8], gtin, ncm, unit, row["nome"], quantity, price)
-
-
-#: The name under which the Tiny simulator borrows this draft.
-Draft = draft_of
