@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hub import texts_events, texts_invoices
+from hub import texts_accounts, texts_events, texts_invoices
 from hub.clock import format_br
 from hub.tables import Notice
 from hub.tables.tenancy import ConnectionState
@@ -158,6 +158,21 @@ SYSTEMS = {
         permission=(
             "No Conta Azul, confira se o usuário que autorizou a Esteira ainda é administrador da empresa. Em seguida, "
             "conecte de novo na Esteira."
+        ),
+    ),
+    "tagplus": System(
+        label="TagPlus",
+        name="TagPlus",
+        reconnect=(
+            "Na Esteira, abra esta conexão, escolha conectar de novo e autorize o acesso na tela do TagPlus que se "
+            "abre, com um usuário que veja produtos, clientes, pedidos e notas. A autorização vence quando a "
+            "integração fica cerca de duas semanas sem acessar a conta."
+        ),
+        access="No TagPlus, confira se a empresa está ativa e se a integração com a Esteira continua autorizada.",
+        permission=(
+            "No TagPlus, confira se o perfil do usuário que autorizou a Esteira dá acesso a produtos, clientes, "
+            "pedidos e notas fiscais. Em seguida, conecte de novo na Esteira: o que a autorização inclui só muda com "
+            "outra autorização."
         ),
     ),
 }
@@ -355,7 +370,7 @@ _PLAIN = {
     ),
 }
 
-_REFUSED |= texts_invoices.REFUSED
+_REFUSED |= texts_invoices.REFUSED | texts_accounts.REFUSED
 _PLAIN |= texts_invoices.PLAIN | texts_events.PLAIN
 
 _ODD = "o valor “{received}” não pode ser usado; confira o campo"
@@ -447,6 +462,7 @@ FIELDS = {
     "external_id": "Registro",
     "gtin": "GTIN (código de barras)",
     "height": "Altura da embalagem",
+    "kind": "Tipo do produto",
     "kit": "Componentes do kit",
     "length": "Comprimento da embalagem",
     "list_price": "Preço",
@@ -467,8 +483,8 @@ FIELDS = {
     "width": "Largura da embalagem",
 }
 
-_PROBLEMS |= texts_invoices.PROBLEMS
-FIELDS |= texts_invoices.FIELDS
+_PROBLEMS |= texts_invoices.PROBLEMS | texts_accounts.PROBLEMS
+FIELDS |= texts_invoices.FIELDS | texts_accounts.FIELDS
 
 LABELS: dict[str, dict[str, str]] = {
     "state": {state.value: state.value.capitalize() for state in ConnectionState},

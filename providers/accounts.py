@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from hub import connections, doors, fiscal
@@ -16,6 +17,9 @@ from providers.contract import Account, CallFailed, Outcome, Provider, Revocable
 from providers.http import OverHttp
 from providers.oauth import OAuth
 from providers.registry import kind, open_provider
+
+ACCOUNT = "account"
+"""What notices are about that only a check clears: those of `WHOLE_CONNECTION` go with the next run that works."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,7 @@ async def verify(db: Database, connection: Connection) -> Verified:
             if webhooks := kind(connection.kind).webhooks:
                 await doors.ensure(session, connection, webhooks.TOPICS, has_secret=webhooks.HAS_SECRET)
             await clear_notices(session, connection.merchant_id, connection.id, WHOLE_CONNECTION)
+            await _tell_refused(session, connection, account)
         await _carry_quota_over(db, connection.id, provider)
     return Verified(account, await _same_account(db, connection.id, index))
 
@@ -119,6 +124,20 @@ async def disconnect(db: Database, connection: Connection, *, force: bool = Fals
         session.add(found)
         await clear_notices(session, found.merchant_id, found.id, WHOLE_CONNECTION)
     return told
+
+
+async def _tell_refused(session: AsyncSession, connection: Connection, account: Account) -> None:
+    """Tell the merchant what the account will refuse (`features["permissions"]`, by our word for it, and
+    `features["missing_scopes"]`, by the vendor's), or take back that it was told."""
+    permissions: dict[str, bool] = account.features.get("permissions") or {}
+    scopes: list[str] = account.features.get("missing_scopes") or []
+    problems = [{"field": "permission", "reason": name, "received": ""} for name, may in permissions.items() if not may]
+    problems += [{"field": "scope", "reason": "missing", "received": name} for name in scopes]
+    if not problems:
+        await clear_notices(session, connection.merchant_id, connection.id, ACCOUNT)
+        return
+    draft = Draft("account.refused", connection.id, ACCOUNT, params={"kind": connection.kind, "problems": problems})
+    await raise_notices(session, connection.merchant_id, [draft])
 
 
 async def _other_account(db: Database, connection: Connection, account: Account) -> OtherAccountError:

@@ -1,6 +1,7 @@
 """Products, from the store into an ERP: find → post → bind, one record at a time, a batch a task."""
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -18,7 +19,7 @@ from tasks.sending import Job
 from tasks.tracking import tracked
 from tasks.work import Work
 
-KINDS = ("product", "price")
+KINDS = ("product", "price", "stock")
 KIND = "product"
 
 
@@ -110,7 +111,7 @@ async def _send_product(work: Work, job: Job) -> str:
         return await _first_time(work, sink, job, wanted)
     ended = "unchanged"
     if known.sent_hash != _sent_hash(sink, wanted):
-        await sink.update_product(known.external_id, wanted)
+        await sink.update_product(known.external_id, _told(work, job, wanted))
         ended = "sent"
     await _done(work, sink, job, wanted, known.external_id)
     return ended
@@ -125,7 +126,7 @@ async def _first_time(work: Work, sink: ProductSink, job: Job, wanted: OutgoingP
     if external_id is None and not await _is_wanted(work, job.record_id):
         return await _skip(work, job)
     if external_id:
-        await sink.update_product(external_id, wanted)
+        await sink.update_product(external_id, _told(work, job, wanted))
     elif not wanted.active:
         raise NotSendableError("product.not_sent", [Problem("product", "inactive", wanted.sku)], sku=wanted.sku)
     else:
@@ -133,6 +134,13 @@ async def _first_time(work: Work, sink: ProductSink, job: Job, wanted: OutgoingP
         external_id = await sink.create_product(wanted)
     await _done(work, sink, job, wanted, external_id, created=True)
     return "created"
+
+
+def _told(work: Work, job: Job, wanted: OutgoingProduct) -> OutgoingProduct:
+    """The product without its stock where nothing in the store has counted it: a balance is absolute, and beside a new
+    price it would undo what the ERP has sold since the balance was read from there."""
+    counted = not work.policy.pull_stock or any(entry.kind == "stock" for entry in job.entries)
+    return wanted if counted else replace(wanted, stock=None)
 
 
 async def _skip(work: Work, job: Job) -> str:

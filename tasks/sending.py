@@ -27,6 +27,8 @@ MOST_ATTEMPTS = 8
 FIRST_WAIT_S = 60.0
 LONGEST_WAIT_S = 3600.0
 BUSY = "busy"
+SHUT = frozenset(("debt", "plan", "blocked"))
+"""Reasons that are no record's fault: the account is closed to us, and whatever was sent would end as a notice each."""
 BUGS = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError, IntegrityError)
 """What a record that nobody thought of raises. It must not stop the others, run after run."""
 
@@ -198,7 +200,7 @@ async def _send_and_settle(work: Work, job: Job, send: Send, kind: str) -> None:
         await _refuse(work, job, kind, refused.code, refused.problems, refused.params)
     except CallFailed as raised:
         failed = await _hushed(work, job, kind, raised)
-        if failed.outcome in (Outcome.REAUTH, Outcome.SLOW_DOWN):
+        if failed.outcome in (Outcome.REAUTH, Outcome.SLOW_DOWN) or failed.reason in SHUT:
             await _put_back(work, job, str(failed), 0.0)
             raise failed from None
         if failed.outcome is Outcome.REJECTED:

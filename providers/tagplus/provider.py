@@ -133,7 +133,6 @@ class TagPlus(OverHttp):
             "takes": [kind for kind in self.takes if kind not in _not_taken(allowed, closed)],
             "permissions": allowed,
             "missing_scopes": closed,
-            "refused": [name for name, may in allowed.items() if not may] + closed,
             "activity_log": self._has_log,
             "update_lists": False,
             "per_minute": PER_MINUTE,

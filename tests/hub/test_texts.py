@@ -15,7 +15,7 @@ from hub.tables import Notice
 from hub.tables.tenancy import ConnectionState
 
 ROOT = Path(__file__).resolve().parents[2]
-KINDS = ("tiny_v2", "tiny_v3", "", "some_later_kind")
+KINDS = ("tiny_v2", "tiny_v3", "tagplus", "", "some_later_kind")
 HOLE = re.compile(r"[{}]|\bNone\b")
 
 
