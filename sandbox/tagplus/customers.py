@@ -117,21 +117,15 @@ CUSTOMERS = View(
         "vendedores": _sellers,
         "data_criacao": lambda _, row: stamp(row.created_at),
         "data_alteracao": lambda _, row: stamp(row.changed_at),
-        "_digits": lambda _, row: f"{row['cpf'] or ''} {row['cnpj'] or ''}",
-        "_loose": _loose_text,
     },
     main=(
         "id", "id_entidade", "ativo", "codigo", "tipo", "razao_social", "nome_fantasia", "exterior", "cpf", "cnpj",
     ),
-    searched=("razao_social", "nome_fantasia", "codigo", "codigo_externo", "cpf", "cnpj", "_digits", "_loose"),
-    item_only=("tributo_ncm", "saldo_devedor", "extras", "_digits", "_loose"),
+    searched=("razao_social", "nome_fantasia", "codigo", "codigo_externo", "cpf", "cnpj"),
+    item_only=("tributo_ncm", "saldo_devedor", "extras"),
+    unseen=(lambda _, row: f"{row['cpf'] or ''} {row['cnpj'] or ''}", _loose_text),
 )  # fmt: skip
 _VENDOR_ROWS = ("ativo", "codigo", "tipo", "razao_social", "exterior", "cpf")
-
-
-def shown(store: Store, row: Row) -> dict[str, Any]:
-    """Return a whole customer."""
-    return {k: v for k, v in CUSTOMERS.whole(store, row).items() if not k.startswith("_")}
 
 
 def create(actor: Actor, raw: Any) -> Row:
@@ -211,17 +205,17 @@ def list_customers(call: ApiCall) -> Answer:
 
 def get_customer(call: ApiCall) -> Any:
     """GET /clientes/{id}."""
-    return shown(call.store, _row(call))
+    return CUSTOMERS.whole(call.store, _row(call))
 
 
 def create_customer(call: ApiCall) -> Answer:
     """POST /clientes."""
-    return Answer(shown(call.store, create(call.actor, call.json())), 201)
+    return Answer(CUSTOMERS.whole(call.store, create(call.actor, call.json())), 201)
 
 
 def patch_customer(call: ApiCall) -> Any:
     """PATCH /clientes/{id}."""
-    return shown(call.store, patch(call.actor, _row(call), call.json()))
+    return CUSTOMERS.whole(call.store, patch(call.actor, _row(call), call.json()))
 
 
 def delete_customer(call: ApiCall) -> Any:

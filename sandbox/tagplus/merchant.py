@@ -70,7 +70,7 @@ class Merchant:
 
     def show_customer(self, row: Row) -> dict[str, Any]:
         """Return a customer as the control API shows it."""
-        return {**customers.shown(self.store, row), "origem": row.origin, "request": row.request}
+        return {**customers.CUSTOMERS.whole(self.store, row), "origem": row.origin, "request": row.request}
 
     def show_order(self, row: Row) -> dict[str, Any]:
         """Return an order as the control API shows it."""

@@ -47,6 +47,8 @@ class View:
     default_date: str = "data_alteracao"
     #: `fields=*` leaves these out (§4: an item can hold more).
     item_only: tuple[str, ...] = ()
+    #: What `q` looks into besides fields; never shown.
+    unseen: tuple[Getter, ...] = ()
 
     def whole(self, store: Store, row: Row) -> dict[str, Any]:
         """Return every field, as items do."""
@@ -123,7 +125,7 @@ class Listing:
     def _search(self, rows: list[Row]) -> None:
         term = folded(self.params.get("q", ""))
         if term:
-            searched = [self.view.fields.get(name, kept(name)) for name in self.view.searched]
+            searched = [*(self.view.fields[name] for name in self.view.searched), *self.view.unseen]
             rows[:] = [row for row in rows if any(term in folded(_text(get(self.store, row))) for get in searched)]
 
     def _range(self, rows: list[Row]) -> None:

@@ -4,6 +4,7 @@ import httpx
 import pytest
 
 from sandbox.core.clock import from_iso
+from sandbox.tagplus.routes import ROUTER
 from tests.sandbox.tagplus_client import TagPlusClient
 
 
@@ -219,3 +220,12 @@ def test_accounts_are_listed_made_and_checked(tag):
     tag.control("POST", "/tagplus/accounts/x", {"nope": 1}, 400)
     tag.control("POST", "/tagplus/accounts/x", {"permissions": {"voar": True}}, 400)
     tag.control("GET", "/tagplus/accounts/y", None, 404)
+
+
+def test_no_body_and_no_id_breaks_an_operation(tag):
+    tag.product(), tag.customer()
+    bodies = (b"", b"{", b"[1]", b'{"itens": [1]}', b'{"itens": [{"produto_servico": 15, "qtd": 1e300}]}')
+    for route in ROUTER.routes:
+        for at, body in enumerate(bodies):
+            path = route.pattern.replace("{id}", ("15", "601", "x", "9" * 20, "0")[at])
+            assert tag.api(route.method, path, content=body).status_code < 500, (route.operation, body)
