@@ -2,6 +2,7 @@
 
 from prefect import flow
 
+from hub import repricing
 from hub.policy import Policy
 from hub.tables import Connection
 from tasks import catalog
@@ -11,7 +12,7 @@ from tasks.work import Summary, Work
 
 @flow(name="pull-catalog", flow_run_name=run_name("pull-catalog"), persist_result=False)
 async def pull_catalog(connection: str | None = None, dry_run: bool = False) -> list[Summary]:
-    """Bring the products of every due connection, or of the one named, into the store.
+    """Bring the products of every due connection, or of the one named, into the store; or their prices alone.
 
     With `dry_run` nothing is written: the log tells what would be.
     """
@@ -28,4 +29,5 @@ async def pull_one(work: Work) -> None:
 
 
 def _is_wanted(connection: Connection) -> bool:
-    return Policy.model_validate(connection.policy).pull_products
+    policy = Policy.model_validate(connection.policy)
+    return policy.pull_products or repricing.is_wanted(policy)

@@ -86,6 +86,36 @@ async def last_seen(session: AsyncSession, connection: Connection, external_ids:
     return seen
 
 
+async def read_later(
+    session: AsyncSession, connection: Connection, external_ids: Collection[str], as_of: datetime
+) -> set[str]:
+    """Which of the products were asked for after `as_of`, by whoever has written them since."""
+    found: set[str] = set()
+    for table in (Binding, Quarantined):
+        rows = await session.execute(
+            select(col(table.external_id)).where(
+                col(table.connection_id) == connection.id,
+                col(table.kind) == "product",
+                col(table.external_id).in_(external_ids),
+                col(table.read_at) > as_of,
+            )
+        )
+        found.update(rows.scalars())
+    return found
+
+
+async def bound_of(session: AsyncSession, connection: Connection, external_ids: Collection[str]) -> set[str]:
+    """Which of the ids are products of ours."""
+    rows = await session.execute(
+        select(col(Binding.external_id)).where(
+            col(Binding.connection_id) == connection.id,
+            col(Binding.kind) == "product",
+            col(Binding.external_id).in_(external_ids),
+        )
+    )
+    return set(rows.scalars())
+
+
 async def adopt(session: AsyncSession, connection: Connection, fingerprints: Mapping[str, str]) -> None:
     """Note the fingerprint of rows whose record was read by other means (a variation, with its parent)."""
     for external_id, fingerprint in fingerprints.items():
@@ -135,7 +165,9 @@ async def due(
     Where in that span is a hash of the id, so a catalogue that was read in one go on Monday does not fall due in one go
     on Tuesday. `read_before` makes everything due that was last read before it.
     """
-    living = [col(Binding.gone).is_(False), col(Binding.read_at) < max(now - period / 2, read_before or now - period)]
+    long_ago = col(Binding.read_at) < max(now - period / 2, read_before or now - period)
+    # Never read is what we have sent there, where no listing shows it (a variation, say).
+    living = [col(Binding.gone).is_(False), or_(col(Binding.read_at).is_(None), long_ago)]
     if not with_variations:
         living.append(col(Binding.parent_ref) == "")
     async for rows in _pieces(db, connection, living):

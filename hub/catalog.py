@@ -1,6 +1,7 @@
 """The rules of a product record: what makes it unfit for a shop, and what its content hashes are."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any
@@ -49,7 +50,7 @@ def prepare(record: ProductRecord) -> Prepared | Refused:
     problems += _too_long(record)
     for field in NUMBERS:
         number: Decimal | None = getattr(record, field)
-        if number is not None and (reason := _unfit(number)):
+        if number is not None and (reason := unfit(number)):
             problems.append(Problem(field, reason, plain(number)))
     problems += [Problem("kit", "quantity", plain(part.quantity)) for part in record.kit if part.quantity <= 0]
     if problems:
@@ -66,6 +67,11 @@ def refuse(record: ProductRecord, problems: list[Problem]) -> Refused:
         name=record.name,
         sku=record.sku or "",
     )
+
+
+def price_hash(prices: Mapping[str, Decimal | None]) -> str:
+    """A hash of the list, the promotional and the cost price."""
+    return _hash([prices[name] for name in ("list_price", "promotional_price", "cost_price")])
 
 
 def stock_hash(record: StockRecord, quantity: Decimal) -> str:
@@ -109,7 +115,7 @@ def _prepared(record: ProductRecord, gtin: str | None, ncm: str | None) -> Prepa
     parts = [(part.external_id, _text(part.quantity)) for part in record.kit]
     hashes = {
         "data": _hash([*data.values(), record.parent_ref, parts, record.related]),
-        "price": _hash(list(price.values())),
+        "price": price_hash(price),
         "pictures": _hash(record.pictures),
     }
     return Prepared(record, data, price, hashes)
@@ -120,20 +126,20 @@ def sellable(record: ProductRecord) -> bool:
     return record.kind is not ProductKind.PARENT
 
 
-def _too_long(record: ProductRecord) -> list[Problem]:
-    texts = [(field, getattr(record, field) or "", longest) for field, longest in LONGEST.items()]
-    texts += [("kit", part.external_id, LONGEST["parent_ref"]) for part in record.kit]
-    texts += [("related", reference, LONGEST["parent_ref"]) for reference in record.related]
-    return [Problem(field, "too_long", value[:80]) for field, value, longest in texts if len(value) > longest]
-
-
-def _unfit(number: Decimal) -> str:
+def unfit(number: Decimal) -> str:
     """Why a price, weight or measure cannot be taken; empty when it can."""
     if not number.is_finite():
         return "not_a_number"
     if number < 0:
         return "negative"
     return "too_large" if number >= TOO_LARGE else ""
+
+
+def _too_long(record: ProductRecord) -> list[Problem]:
+    texts = [(field, getattr(record, field) or "", longest) for field, longest in LONGEST.items()]
+    texts += [("kit", part.external_id, LONGEST["parent_ref"]) for part in record.kit]
+    texts += [("related", reference, LONGEST["parent_ref"]) for reference in record.related]
+    return [Problem(field, "too_long", value[:80]) for field, value, longest in texts if len(value) > longest]
 
 
 def _checked(check: Any, value: str, problems: list[Problem]) -> str | None:

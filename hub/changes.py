@@ -7,7 +7,7 @@ A schedule and the drain of webhooks read the same records side by side, and who
 So every reading carries the time before it was asked for (`as_of`), and never undoes one that was asked for later.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -16,14 +16,14 @@ from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from hub import outbox, quarantine
+from hub import bindings, outbox, quarantine
 from hub.catalog import GROUPS, Prepared, prepare, refuse
 from hub.clock import utcnow
 from hub.db import in_turn, insert_rows, upsert_rows
 from hub.ids import new_id
 from hub.matching import Ambiguous, Match, match
 from hub.records import ProductKind, ProductRecord, Refused
-from hub.tables import Binding, Connection, KitItem, Picture, Price, Product, Quarantined, RelatedProduct
+from hub.tables import Binding, Connection, KitItem, Picture, Price, Product, RelatedProduct
 
 KIND = "product"
 
@@ -111,7 +111,7 @@ async def plan(
     for reading in readings:
         prepared = reading if isinstance(reading, Refused) else prepare(reading)
         latest[prepared.external_id if isinstance(prepared, Refused) else prepared.record.external_id] = prepared
-    overtaken = await _read_later(session, connection, {*latest, *gone}, as_of)
+    overtaken = await bindings.read_later(session, connection, {*latest, *gone}, as_of)
     planned.stale = [external_id for external_id in dict.fromkeys([*latest, *gone]) if external_id in overtaken]
     planned.gone = [external_id for external_id in gone if external_id not in overtaken]
     latest = {external_id: found for external_id, found in latest.items() if external_id not in overtaken}
@@ -159,24 +159,6 @@ async def absent_variations(session: AsyncSession, connection_id: str, families:
         )
     )
     return [external_id for parent, external_id in rows if external_id not in families[parent]]
-
-
-async def _read_later(
-    session: AsyncSession, connection: Connection, external_ids: Collection[str], as_of: datetime
-) -> set[str]:
-    """Which of the records were asked for after `as_of`, by whoever has written them since."""
-    found: set[str] = set()
-    for table in (Binding, Quarantined):
-        rows = await session.execute(
-            select(col(table.external_id)).where(
-                col(table.connection_id) == connection.id,
-                col(table.kind) == KIND,
-                col(table.external_id).in_(external_ids),
-                col(table.read_at) > as_of,
-            )
-        )
-        found.update(rows.scalars())
-    return found
 
 
 def _mended(planned: Plan) -> list[str]:
@@ -362,6 +344,11 @@ async def _write_bindings(session: AsyncSession, planned: Plan, seen: Mapping[st
                 for binding_id, prepared in planned.rebound
             ],
         )
+    if planned.updates:
+        # What we sent last does not stand there any more: the same content, queued later, is news to them.
+        theirs = (table.c.connection_id == connection.id, table.c.kind == KIND)
+        edited = [record_id for record_id, *_ in planned.updates]
+        await session.execute(update(table).where(*theirs, table.c.record_id.in_(edited)).values(sent_hash=""))
     known = [p for _, p, _ in planned.updates] + planned.unchanged
     again = [
         {

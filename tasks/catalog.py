@@ -1,4 +1,8 @@
-"""The catalogue, from an ERP into the hub: which records to read, and a batch of them read and applied."""
+"""The catalogue, from an ERP into the hub: which records to read, and a batch of them read and applied.
+
+Where the store keeps the products and only prices come back (`hub.repricing`), what is not bound is passed over without
+a call, and nothing is retired.
+"""
 
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -7,8 +11,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from hub import bindings, changes, cursors, linking, worklist
+from hub import bindings, changes, cursors, linking, repricing, worklist
 from hub.clock import utcnow
 from hub.db import chunked
 from hub.records import Problem, ProductRecord, Refused
@@ -76,8 +81,14 @@ async def _steps(work: Work) -> AsyncIterator[Batch]:
 
 @tracked("read and apply products")
 async def take(work: Work, batch: Batch) -> None:
-    """Read the details of a batch and apply them, with the cursor, in one transaction."""
+    """Read the details of a batch and apply them, with the cursor, in one transaction.
+
+    Bare ids will do, of an event say: what is not bound is new, or in a pull of prices none of ours.
+    """
     source: CatalogSource = work.provider
+    if not work.policy.pull_products:
+        await _take_prices(work, batch)
+        return
     as_of = utcnow()
     readings = await all_of([_read(source, external_id) for external_id in batch.ids])
     records: list[ProductRecord | Refused] = []
@@ -101,6 +112,34 @@ async def take(work: Work, batch: Batch) -> None:
     _count(work, planned)
 
 
+async def _take_prices(work: Work, batch: Batch) -> None:
+    """The same for prices alone."""
+    ids: list[str] = []
+    if repricing.is_wanted(work.policy):
+        async with work.db.read() as session:
+            bound = await bindings.bound_of(session, work.connection, batch.ids)
+        ids = [external_id for external_id in batch.ids if external_id in bound]
+    as_of = utcnow()
+    readings = await all_of([_read(work.provider, external_id) for external_id in ids])
+    records = [record for reading in readings if not isinstance(reading, Gone) for record in reading]
+    gone = [reading.external_id for reading in readings if isinstance(reading, Gone)]
+    if work.dry_run:
+        async with work.db.read() as session:
+            planned = await repricing.plan(session, work.connection, records, as_of=as_of)
+    else:
+        async with work.commit() as session:
+            planned = await repricing.apply(session, work.connection, records, batch.seen, as_of=as_of, gone=gone)
+            await _move_on(session, work, batch)
+    _count_prices(work, planned, len(gone))
+
+
+async def _move_on(session: AsyncSession, work: Work, batch: Batch) -> None:
+    if batch.cursor is not None:
+        await cursors.move(session, work.connection, STREAM, batch.cursor)
+    if batch.from_worklist:
+        await worklist.remove(session, work.connection, STREAM, batch.ids)
+
+
 async def _apply(
     work: Work,
     batch: Batch,
@@ -118,10 +157,7 @@ async def _apply(
                 planned = await changes.apply(
                     session, work.connection, records, batch.seen, as_of=as_of, gone=[*gone, *absent]
                 )
-                if batch.cursor is not None:
-                    await cursors.move(session, work.connection, STREAM, batch.cursor)
-                if batch.from_worklist:
-                    await worklist.remove(session, work.connection, STREAM, batch.ids)
+                await _move_on(session, work, batch)
                 return planned
         except IntegrityError:
             if tried:
@@ -168,7 +204,11 @@ async def _sweep(work: Work, source: CatalogSource, position: dict[str, Any]) ->
         page = 1
         if work.dry_run or (whole and (reads == 0 or not first)):
             break
-    absent = await bindings.missing(work.db, work.connection, listed, with_variations=not source.variations_in_parent)
+    absent = (
+        []
+        if not work.policy.pull_products
+        else await bindings.missing(work.db, work.connection, listed, with_variations=not source.variations_in_parent)
+    )
     for ids in chunked(absent, BATCH):
         yield Batch(tuple(ids), retire=True)
     done = {key: value for key, value in position.items() if key == "reread_before"}
@@ -255,8 +295,15 @@ async def _differing(work: Work, page: Page, cursor: dict[str, Any] | None, *, c
     rows = {row.external_id: row for row in page.rows}
     async with work.db.read() as session:
         seen = await bindings.last_seen(session, work.connection, list(rows))
-    wanted = {key: row for key, row in rows.items() if _is_wanted(row, seen.get(key))}
-    unread = {key: row.fingerprint for key, row in rows.items() if row.follows_parent and seen.get(key) == ""}
+        if not work.policy.pull_products:
+            ours = await bindings.bound_of(session, work.connection, list(rows))
+            rows = {key: row for key, row in rows.items() if key in ours}
+    unread: dict[str, str] = {}
+    if work.policy.pull_products:
+        wanted = {key: row for key, row in rows.items() if _is_wanted(row, seen.get(key))}
+        unread = {key: row.fingerprint for key, row in rows.items() if row.follows_parent and seen.get(key) == ""}
+    else:  # a variation of ours is bound by itself, and its parent not at all
+        wanted = {key: row for key, row in rows.items() if row.fingerprint != seen.get(key)}
     if unread and not work.dry_run:
         async with work.commit() as session:
             await bindings.adopt(session, work.connection, unread)
@@ -300,9 +347,22 @@ def _count(work: Work, planned: changes.Plan) -> None:
     tally.changed += len(planned.updates) + len(planned.retired)
     tally.unchanged += len(planned.unchanged) + len(planned.stale)
     tally.failed += len(planned.refused)
+    _tell(work, planned.changes())
+
+
+def _count_prices(work: Work, planned: repricing.PricePlan, gone: int) -> None:
+    tally = work.tally
+    tally.changed += len(planned.updates)
+    tally.unchanged += len(planned.unchanged) + len(planned.stale) + gone
+    tally.failed += len(planned.refused)
+    _tell(work, planned.changes())
+
+
+def _tell(work: Work, lines: Sequence[changes.Change]) -> None:
+    tally = work.tally
     tally.read = tally.created + tally.changed + tally.unchanged + tally.failed
     if work.dry_run:
-        work.changes += planned.changes()
+        work.changes += lines
     work.progress()
 
 
