@@ -111,6 +111,10 @@ _MISSING_APP = {
         "--client-id is missing: the app's, from Conta Azul's portal of developers; or set ESTEIRA_CONTAAZUL_CLIENT_ID "
         "and ESTEIRA_CONTAAZUL_CLIENT_SECRET for all connections"
     ),
+    "tagplus": (
+        "--client-id is missing: the app's, from TagPlus's portal of developers; or set ESTEIRA_TAGPLUS_CLIENT_ID and "
+        "ESTEIRA_TAGPLUS_CLIENT_SECRET for all connections"
+    ),
 }
 
 
