@@ -52,22 +52,34 @@ class OrdersToTiny(OverHttp):
         self.search_lag_s = settings().tiny_search_lag_s
         self.policy = policy
         self._words = words
+        self._left: set[str] = set()
 
     async def prepare_order(self, order: OutgoingOrder) -> Attempt:
-        """Look for the order before the first try: another program of the merchant's may have made it already."""
-        found = await self._find(order)
+        """Look for the order's number before the first try: another program of the merchant's may have made it, or we,
+        before the hub was set back to a backup."""
+        found = await self._find(order, by_day=False)
         return Attempt({"there": found.external_id}) if found else Attempt()
 
     async def create_order(self, order: OutgoingOrder, attempt: Attempt) -> str:
-        """Create it; one that is there already is the one."""
+        """Create it; one that is there already is the one.
+
+        What an earlier try of this opening may have left is looked for until any search must show it.
+        """
         if there := str(attempt.values.get("there") or ""):
             return there
+        if order.record_id in self._left and (left := await self._found_in_time(order)):
+            return left.external_id
+        self._left.add(order.record_id)
         try:
-            return await self._post(order)
+            external_id = await self._post(order)
         except CallFailed as failed:
             if not self._is_duplicate(failed):
+                if failed.outcome is Outcome.REJECTED:
+                    self._left.discard(order.record_id)
                 raise
-            return await self._the_other(order, failed)
+            external_id = await self._the_other(order, failed)
+        self._left.discard(order.record_id)
+        return external_id
 
     async def find_order(self, order: OutgoingOrder, attempt: Attempt) -> Found | None:
         """By the store's number, compared for equality; where no integration is chosen also among the buyer's orders of
@@ -116,12 +128,12 @@ class OrdersToTiny(OverHttp):
     def _is_settled(self, payload: Any, stage: str) -> bool:
         return bool(self._words.invoice_id(payload)) or is_further(stage, Stage.PREPARING)
 
-    async def _find(self, order: OutgoingOrder) -> Found | None:
+    async def _find(self, order: OutgoingOrder, *, by_day: bool = True) -> Found | None:
         numbered = await self._candidates(await self._numbered(order))
         marked = [there for there in numbered if mark(order) in " ".join(there.notes.split())]
         same = [there for there in numbered if is_ours(there, order, self.policy.ecommerce_id.strip())]
         found = [*marked, *same]
-        if not found and not self.policy.ecommerce_id.strip():
+        if not found and by_day and not self.policy.ecommerce_id.strip():
             of_the_day = await self._candidates(await self._of_the_day(order))
             found = [there for there in of_the_day if is_ours(there, order, "", by_number=False)]
         return Found(found[0].external_id, not found[0].cancelled) if found else None
@@ -141,10 +153,7 @@ class OrdersToTiny(OverHttp):
     async def _the_other(self, order: OutgoingOrder, failed: CallFailed) -> str:
         """The order that ours was refused for as its double. The rule behind that refusal is not told (`§3.8`), so it
         is success only where the other is the same order; a search that lags is given its time."""
-        found = await self._find(order)
-        if found is None:
-            await asyncio.sleep(self.search_lag_s)
-            found = await self._find(order)
+        found = await self._found_in_time(order)
         if found is not None:
             return found.external_id
         if await self._numbered(order):
@@ -153,6 +162,14 @@ class OrdersToTiny(OverHttp):
         raise CallFailed(
             Outcome.UNKNOWN, "taken", operation=failed.operation, code=failed.code, detail=failed.detail
         ) from None
+
+    async def _found_in_time(self, order: OutgoingOrder) -> Found | None:
+        """The order, looked for again once the search must show it."""
+        found = await self._find(order)
+        if found is None:
+            await asyncio.sleep(self.search_lag_s)
+            found = await self._find(order)
+        return found
 
     # What each API does in its own way.
 
@@ -167,7 +184,7 @@ class OrdersToTiny(OverHttp):
         raise NotImplementedError
 
     async def _of_the_day(self, order: OutgoingOrder) -> list[str]:
-        """Ids of the buyer's orders of that day."""
+        """Ids of the buyer's orders of that day, those left out that carry another number."""
         raise NotImplementedError
 
     async def _set(self, external_id: str, situation: Situation) -> None:

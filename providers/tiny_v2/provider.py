@@ -159,6 +159,7 @@ class TinyV2(InvoicesOfTiny):
         found = [row async for page in self.client.orders(**filters) for row in page]
         if "cpf_cnpj" not in filters:
             found = [row for row in found if latin(text(one(row).get("nome")), 30).casefold() == name]
+        found = [row for row in found if orders.row_number(row) in ("", shop_number(order))]
         return [external_id for row in found if (external_id := identity(one(row).get("id")))]
 
     async def _set(self, external_id: str, situation: Situation) -> None:

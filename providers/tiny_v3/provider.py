@@ -229,6 +229,7 @@ class TinyV3(InvoicesOfTiny):
     async def _of_the_day(self, order: OutgoingOrder) -> list[str]:
         day = order.placed_on.isoformat()
         found = [row async for page in self.client.orders(dataInicial=day, dataFinal=day) for row in page]
+        found = [row for row in found if orders.row_number(row) in ("", shop_number(order))]
         return [identity(one(row).get("id")) for row in found if orders.row_buyer(row) == order.customer_ref]
 
     async def _set(self, external_id: str, situation: Situation) -> None:

@@ -14,11 +14,16 @@ from hub.db import Database
 from hub.settings import settings
 from hub.start import keyring
 from providers.contract import CatalogSource, OrderSink, ProductSink
-from providers.registry import kinds_with
+from providers.registry import KINDS, kinds_with
 from tests.contract.subjects import ROOT, Sandbox, Subject
 
 CLOCK_RATE = 1000
 """The vendor's minute takes 60 ms where a test waits for it."""
+
+
+def takes_customer_in_order(kind: str) -> bool:
+    """Whether its orders bring their customer along."""
+    return bool(getattr(KINDS[kind].provider, "customer_in_order", False))
 
 
 @pytest.fixture(scope="session")
@@ -88,6 +93,14 @@ def subject(request: pytest.FixtureRequest, hub_db: Database, sandbox: Sandbox) 
 @pytest.fixture(params=sorted(kinds_with(OrderSink)))
 def sink(request: pytest.FixtureRequest, hub_db: Database, sandbox: Sandbox) -> Subject:
     """Each kind that orders can be sent to, in turn."""
+    made = Subject(request.param, hub_db, sandbox)
+    made.vendor.open_up()
+    return made
+
+
+@pytest.fixture(params=[kind for kind in sorted(kinds_with(OrderSink)) if not takes_customer_in_order(kind)])
+def customer_sink(request: pytest.FixtureRequest, hub_db: Database, sandbox: Sandbox) -> Subject:
+    """Each kind that customers are sent to before their orders, in turn."""
     made = Subject(request.param, hub_db, sandbox)
     made.vendor.open_up()
     return made

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Protocol
 
-from hub.records import OutgoingOrder, OutgoingProduct
+from hub.records import OutgoingAddress, OutgoingOrder, OutgoingProduct
+from providers.contract import Outcome
 
 
 class Control(Protocol):
@@ -115,6 +116,8 @@ class Counter(Vendor):
     look_ups: int
     """Calls beside the creates that many products of one NCM and one unit cost."""
     calls_for_ten_orders: int
+    shut_as = Outcome.REJECTED
+    """The outcome of a call by an account that is shut."""
     document_searches: tuple[dict[str, Any], ...] = ({},)
     """Settings, under each of which a customer must be found by its document."""
 
@@ -160,10 +163,16 @@ class Counter(Vendor):
         raise NotImplementedError
 
 
-class Tiny(Shelf):
+class Tiny(Shelf, Counter):
     """Olist Tiny by API v2."""
 
     per_minute = 60
+    no_note = Counter.nobody
+    creates_order = "pedido.incluir"
+    calls_for_ten_orders = 20
+    """Each is looked for by its number first."""
+    shut_as = Outcome.REAUTH
+    _account = "/tiny/accounts/demo"
 
     def credentials(self) -> dict[str, Any]:
         return {"token": "demo-token"}
@@ -192,14 +201,53 @@ class Tiny(Shelf):
     def limited(self) -> None:
         self.sandbox.account(plan="evoluir")
 
+    def make_product(self, product: OutgoingProduct) -> str:
+        made = self.sandbox.ask("POST", f"{self._account}/products", codigo=product.sku, nome=product.name)
+        return str(made["id"])
+
+    def sales(self) -> list[Sale]:
+        return [self._sale(row) for row in self.sandbox.ask("GET", f"{self._account}/orders")]
+
+    def lag(self, seconds: float) -> None:
+        self.sandbox.ask("POST", "/settings", search_lag_s=seconds)
+
+    def invoice(self, sale_id: str) -> None:
+        self.sandbox.ask("POST", f"{self._account}/orders/{sale_id}/invoice")
+
+    def refusable(self, order: OutgoingOrder) -> OutgoingOrder:
+        self.sandbox.ask("POST", "/settings", city_check="exact")
+        return replace(order, delivery=OutgoingAddress("Rua", "1", "", "Centro", "Lugar Nenhum", "PR", "80010000"))
+
+    def shut(self) -> str:
+        self.sandbox.account(access=False)
+        return "blocked"
+
+    def _sale(self, row: dict[str, Any]) -> Sale:
+        return Sale(
+            id=str(row["id"]),
+            number=str(row["numero"]),
+            approved=row["situacao"] == "aprovado",
+            cancelled=row["situacao"] == "cancelado",
+            notes=f"{row['obs']} {row['obs_internas']}",
+            instalments=tuple(Decimal(str(part["valor"])) for part in row["parcelas"]),
+        )
+
 
 class TinyV3(Tiny):
     """Olist Tiny by API v3."""
 
+    creates_order = "POST /pedidos"
+    calls_for_ten_orders = 31
+    """Besides, each is labelled, and the account's forms of receipt are asked for once."""
+    shut_as = Outcome.REJECTED
     token_life_s = 4 * 3600 + 60
 
     def credentials(self) -> dict[str, Any]:
         return self.tokens("/tiny/accounts/demo/v3-tokens")
+
+    def shut(self) -> str:
+        super().shut()
+        return "permission"
 
 
 class ContaAzul(Counter):

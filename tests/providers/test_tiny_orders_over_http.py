@@ -164,7 +164,12 @@ async def test_deposit_nature_and_label_go_along(kind: str, hub_db: Any, sandbox
 
 
 async def test_an_order_of_the_same_number_that_is_there_already_is_not_made_again(shop: Shop) -> None:
-    """The hub was set back to a backup: it knows nothing of the order that it sent."""
+    """The hub was set back to a backup: it knows nothing of the order that it sent.
+
+    v3 without an integration keeps no number of the store: there the merchant is told to choose one.
+    """
+    if shop.subject.kind == "tiny_v3" and not shop.provider.policy.ecommerce_id:
+        pytest.skip("v3 keeps the store's number only of a registered integration")
     order = shop.order()
     created = await shop.send(order)
     assert await shop.send(order) == created
