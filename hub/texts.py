@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hub import texts_accounts, texts_events, texts_invoices
+from hub import texts_accounts, texts_events, texts_invoices, texts_mails, texts_orders
 from hub.clock import format_br
 from hub.tables import Notice
 from hub.tables.tenancy import ConnectionState
@@ -134,8 +134,8 @@ SYSTEMS = {
         name="Olist Tiny",
         reconnect=(
             "Na Esteira, abra esta conexão, escolha conectar de novo e autorize o acesso na tela do Olist Tiny que se "
-            "abre, com um usuário que veja produtos e estoque. A autorização vence quando a integração fica 24 horas "
-            "sem acessar a conta."
+            "abre, com um usuário que veja produtos, estoque, pedidos e notas fiscais. A autorização vence quando a "
+            "integração fica 24 horas sem acessar a conta."
         ),
         access=(
             "No Olist Tiny, confira se a extensão “Gestão de Aplicativos” continua instalada, se o aplicativo da "
@@ -143,7 +143,8 @@ SYSTEMS = {
         ),
         permission=(
             "No Olist Tiny, abra a extensão “Gestão de Aplicativos”, escolha o aplicativo da Esteira e marque a "
-            "leitura dos módulos de produtos e de estoque; o usuário que autoriza precisa ter essas permissões também. "
+            "leitura dos módulos de produtos, de estoque, de notas fiscais e de formas de recebimento, e a leitura e a "
+            "inclusão de pedidos e de contatos; o usuário que autoriza precisa ter essas permissões também. "
             "Em seguida, conecte de novo na Esteira: permissões mudadas só valem depois de outra autorização."
         ),
     ),
@@ -317,7 +318,7 @@ _REFUSED |= {
     ),
     "order.not_sent": (
         "Pedido não enviado",
-        "Este pedido pago não foi enviado ao {name}; os outros foram enviados normalmente.",
+        "Este pedido não foi enviado ao {name}; os outros foram enviados normalmente.",
         "Corrija o que está indicado e mande reenviar (“corrigir e reenviar”). Quando o pedido for aceito, este aviso "
         "some.",
     ),
@@ -371,7 +372,7 @@ _PLAIN = {
 }
 
 _REFUSED |= texts_invoices.REFUSED | texts_accounts.REFUSED
-_PLAIN |= texts_invoices.PLAIN | texts_events.PLAIN
+_PLAIN |= texts_invoices.PLAIN | texts_events.PLAIN | texts_mails.PLAIN | texts_orders.PLAIN
 
 _ODD = "o valor “{received}” não pode ser usado; confira o campo"
 
@@ -493,7 +494,8 @@ LABELS: dict[str, dict[str, str]] = {
         "pull-catalog": "Produtos do ERP para a loja",
         "pull-stock": "Estoque do ERP para a loja",
         "push-products": "Produtos da loja para o ERP",
-        "export-orders": "Pedidos pagos para o ERP",
+        "export-orders": "Pedidos da loja para o ERP",
+        "track-orders": "Andamento dos pedidos, do ERP para a loja",
         "pull-invoices": "Notas fiscais do ERP para a loja",
     },
     "mode": {"full": "primeira leitura", "listing": "lista completa", "changes": "só o que mudou"},

@@ -12,6 +12,7 @@ from deployments.commands._hub import find, opened
 from deployments.errors import Fault
 from hub import connections, money, selling
 from hub.policy import Policy
+from hub.stages import Stage
 
 
 def chosen(pairs: Sequence[str], standing: dict[str, Any]) -> Policy | None:
@@ -25,7 +26,7 @@ def chosen(pairs: Sequence[str], standing: dict[str, Any]) -> Policy | None:
             raise Fault(f"--policy received {pair!r}; valid are:\n{listed()}")
         choices.pop(key, None)
         if value:
-            choices[key] = value
+            choices[key] = _mapping(value) if _is_mapping(key) else value
     try:
         return Policy.model_validate(choices)
     except ValidationError as error:
@@ -59,7 +60,7 @@ async def run(connection_id: str, pairs: Sequence[str], *, as_json: bool) -> int
 def listed() -> str:
     """Every choice, what is valid for it, and its default."""
     return "\n".join(
-        f"  {key}={valid(key)} (default: {'none' if field.default is None else _spelt(field.default)})"
+        f"  {key}={valid(key)} (default: {_spelt(field.get_default(call_default_factory=True))})"
         for key, field in Policy.model_fields.items()
     )
 
@@ -69,6 +70,8 @@ def valid(key: str) -> str:
     field = Policy.model_fields[key]
     if key == "price_adjustment":
         return f"percent from {money.PERCENT_MIN} to {money.PERCENT_MAX}, two decimals at most"
+    if _is_mapping(key):
+        return f"STAGE:WORD,… with {', '.join(Stage)}"
     if get_origin(field.annotation) is Literal:
         return "|".join(get_args(field.annotation))
     if field.annotation is bool:
@@ -78,6 +81,15 @@ def valid(key: str) -> str:
     return "a text"
 
 
+def _is_mapping(key: str) -> bool:
+    return get_origin(Policy.model_fields[key].annotation) is dict
+
+
+def _mapping(value: str) -> dict[str, str]:
+    pairs = (pair.partition(":") for pair in value.split(","))
+    return {stage.strip(): word.strip() for stage, _, word in pairs}
+
+
 def _range(field: FieldInfo) -> str:
     low = next((rule.ge for rule in field.metadata if isinstance(rule, Ge)), None)
     high = next((rule.le for rule in field.metadata if isinstance(rule, Le)), None)
@@ -85,4 +97,8 @@ def _range(field: FieldInfo) -> str:
 
 
 def _spelt(value: object) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, dict):
+        return ",".join(f"{stage}:{word}" for stage, word in value.items()) or "none"
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -5,6 +5,7 @@ import json
 import shutil
 import sqlite3
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,13 +16,13 @@ import prefect  # noqa: F401 with the settings of tests/conftest.py: no verb giv
 import pytest
 
 from deployments import cli
-from deployments.commands import _syncing, check, connect, keys, migrate, notices, status, sync
+from deployments.commands import _syncing, check, connect, keys, mappings, migrate, notices, status, sync
 from hub import crypto
 from hub.settings import settings
 from tests.serving import sandbox_in_a_thread
 
 TOKEN = "demo-token"
-VERBS = (migrate, connect, check, sync, status, notices, keys)
+VERBS = (migrate, connect, check, sync, status, notices, keys, mappings)
 Esteira = Callable[..., SimpleNamespace]
 
 
@@ -164,6 +165,14 @@ class TestConnect:
             "orders": "all",
             "stock_basis": "physical",
         }
+
+    def test_situations_of_ones_own_are_told_stage_by_stage(self, esteira: Esteira, home: Path) -> None:
+        assert connect_v2(esteira, "--policy", "status_map=approved:preparando_envio, open:aberto").code == 0
+        kept = json.loads(row(home, "select policy from connection")[0])["status_map"]
+        assert kept == {"approved": "preparando_envio", "open": "aberto"}
+        wrong = connect_v2(esteira, "--policy", "status_map=paid:aprovado")
+        assert wrong.code == 1
+        assert "--policy status_map received 'paid'; valid: STAGE:WORD,… with open, approved" in wrong.err
 
     def test_a_token_of_another_company_switches_the_connection_off(
         self, esteira: Esteira, home: Path, tiny: httpx.Client
@@ -451,3 +460,40 @@ def test_the_whole_way_on_either_database(esteira: Esteira, database_url: str, m
 
 def test_every_verb_is_in_the_command() -> None:
     assert set(VERBS) <= set(cli.COMMANDS)
+
+
+class TestMappings:
+    NAMED = ("mappings", "delete", "--connection", "loja-sol-tiny-v2")
+
+    def test_they_are_counted_deleted_after_a_yes_and_made_anew(self, esteira: Esteira, home: Path) -> None:
+        connect_v2(esteira)
+        esteira("sync", "pull-catalog")
+        (bound,) = row(home, "select count(*) from binding")
+        (products,) = row(home, "select count(*) from product")
+        assert bound > 60
+
+        dry = esteira(*self.NAMED, "--dry-run", "--json")
+        assert (dry.code, dry.json["products"], dry.json["deleted"]) == (0, bound, False)
+        for answer, why in (("n\n", "nothing was deleted"), ("", "--yes deletes without asking")):
+            asked = esteira(*self.NAMED, stdin=answer)
+            assert asked.code == 1
+            assert why in asked.err
+        assert row(home, "select count(*) from binding") == (bound,)
+
+        assert esteira(*self.NAMED, stdin="y\n").code == 0
+        assert row(home, "select count(*) from binding") == (0,)
+        assert row(home, "select count(*) from product") == (products,)
+        esteira("sync", "pull-catalog")
+        assert row(home, "select count(*) from binding") == (bound,)
+
+    def test_a_pull_under_way_is_waited_for(self, esteira: Esteira, home: Path) -> None:
+        connect_v2(esteira)
+        with sqlite3.connect(home / "esteira.db") as database:
+            held = ("pull-stock:loja-sol-tiny-v2", "elsewhere:1:0:x", time.time() + 3600)
+            database.execute("insert into lease (key, holder, until) values (?, ?, ?)", held)
+        ran = esteira(*self.NAMED, "--yes")
+        assert ran.code == 1
+        assert "pull-stock of loja-sol-tiny-v2 is running" in ran.err
+
+    def test_a_connection_that_is_not_there(self, esteira: Esteira, home: Path) -> None:
+        assert esteira("mappings", "delete", "--connection", "nobody", "--yes").code == 1

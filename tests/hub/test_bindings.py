@@ -6,11 +6,11 @@ import pytest
 from sqlalchemy import update
 from sqlmodel import col
 
-from hub import bindings
+from hub import bindings, cursors
 from hub.bindings import share
 from hub.db import Database
 from hub.records import ProductKind
-from hub.tables import Binding, Connection, Quarantined
+from hub.tables import Binding, Connection, Product, Quarantined
 from tests.hub.shop import NOON, apply, connect, product, rows
 
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
@@ -183,3 +183,42 @@ async def test_a_refused_record_is_tried_again_after_the_period_an_ambiguous_one
     assert await quarantined(db, erp, NOON) == ["2", "3"]
     other = await connect(db, "loja-lua-tiny", merchant="loja-lua")
     assert await quarantined(db, other, NOON + DAY) == []
+
+
+# All mappings forgotten
+
+
+async def test_forgotten_mappings_are_counted_and_matched_anew_by_the_next_pull(db: Database, erp: Connection) -> None:
+    await apply(db, erp, product("1", sku="A"), product("2", sku="B"))
+    async with db.write() as session:
+        await cursors.move(session, erp, "catalog", {"page": 3})
+        await cursors.move(session, erp, "stock", {"fed_at": "x"})
+        await cursors.move(session, erp, "invoices", {"listed": "y"})
+    async with db.read() as session:
+        assert await bindings.mappings(session, erp) == bindings.Mappings(2, 0, 0)
+    products = {row.id for row in await rows(db, Product)}
+    async with db.write() as session:
+        assert await bindings.forget_mappings(session, erp) == bindings.Mappings(2, 0, 0)
+    assert await rows(db, Binding) == []
+    async with db.read() as session:
+        assert await cursors.position(session, erp, "catalog") == await cursors.position(session, erp, "stock") == {}
+        assert await cursors.position(session, erp, "invoices") == {"listed": "y"}
+    await apply(db, erp, product("1", sku="A"), product("7", sku="B"))
+    assert {row.id for row in await rows(db, Product)} == products
+    assert {row.external_id for row in await rows(db, Binding)} == {"1", "7"}
+
+
+async def test_what_no_sku_or_gtin_can_match_again_is_counted(db: Database, erp: Connection) -> None:
+    await apply(db, erp, product("1", sku="A"), product("2", sku=None), product("3", sku=None, gtin="7891234567895"))
+    async with db.read() as session:
+        assert await bindings.mappings(session, erp) == bindings.Mappings(3, 1, 0)
+
+
+async def test_another_connections_mappings_and_an_orders_binding_stay(db: Database, erp: Connection) -> None:
+    other = await connect(db, "other", merchant="loja-lua")
+    for one in (erp, other):
+        await apply(db, one, product("1", sku="A"))
+    async with db.write() as session:
+        await session.execute(update(Binding).where(col(Binding.connection_id) == other.id).values(seen_hash="kept"))
+        await bindings.forget_mappings(session, erp)
+    assert [row.connection_id for row in await rows(db, Binding)] == [other.id]
