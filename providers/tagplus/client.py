@@ -177,9 +177,9 @@ class Client:
         """Whatever the vendor answers to "returns the NF-e as XML" (`§9.1`): XML, a link to it, or a redirect."""
         return await self._get(READ_XML, f"nfes/gerar_link_xml/{_part(external_id)}")
 
-    async def linked_xml(self, path: str) -> Answer:
+    async def linked_xml(self, address: str) -> Answer:
         """What a link to the API's own host leads to. The token goes along, so no other host is asked."""
-        return await self._get(READ_XML, path)
+        return await self._get(READ_XML, address)
 
     async def table(self, name: str, fields: str, **filters: str) -> list[Any]:
         """All rows of a look-up table."""

@@ -47,6 +47,9 @@ LACKS = {
 }
 """Permissions of the user's profile, and what is refused without them (`§5`)."""
 
+STOCK_REFUSALS = frozenset(("permissao_alterar_estoque_produto", "operacao_nao_permitida"))
+"""The first is told of the user (`§5`); the second of what a product's kind does not allow, by inference."""
+
 TABLES = (
     "produtos",
     "clientes",

@@ -1,6 +1,7 @@
 """TagPlus's notes: their rows, and the document of each, however it is handed over (`reference/tagplus.md §9.1`)."""
 
 import logging
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import date
@@ -72,11 +73,11 @@ class Notes:
         held, link = unwrapped(answer)
         if held or not link:
             return held
-        path = self._path(link)
-        if not path:
+        address = self._address(link)
+        if not address:
             logger.warning("%s: a note is at another host, which is not asked", self.client.http.system)
             return b""
-        return as_document((await self.client.linked_xml(path)).body)
+        return as_document((await self.client.linked_xml(address)).body)
 
     async def _kept(self, external_id: str) -> bytes:
         """The XML that the note's own details hold. Raises CallFailed where there is none either."""
@@ -87,18 +88,17 @@ class Notes:
         detail = "neither the link nor the note itself holds its XML"
         raise CallFailed(Outcome.RETRY, "unreadable", operation=READ_XML, detail=detail)
 
-    def _path(self, link: str) -> str:
-        """The link as a path of the API, query and all; '' for another host: it would be handed our token."""
+    def _address(self, link: str) -> str:
+        """The link as a whole address of the API's own host; '' for another host: it would be handed our token."""
         base = urlsplit(f"{self.base_url.rstrip('/')}/")
+        if len(link) > MOST_LINK or not _PRINTABLE.fullmatch(link):
+            return ""
         try:
             asked = urlsplit(urljoin(base.geturl(), link))
             same = (asked.scheme, asked.hostname, asked.port) == (base.scheme, base.hostname, base.port)
         except ValueError:
             return ""
-        if not same or asked.username is not None or not asked.path.startswith(base.path):
-            return ""
-        rest = asked.path[len(base.path) :]
-        return f"{rest}?{asked.query}" if asked.query else rest
+        return asked.geturl() if same and asked.username is None else ""
 
 
 def as_document(body: bytes) -> bytes:
@@ -130,3 +130,5 @@ def unwrapped(answer: Answer) -> tuple[bytes, str]:
 
 MOST_LINK = 4000
 _LINK_SIGN = "/"
+_PRINTABLE = re.compile(r"[!-\[\]-~]+")
+"""No blank and no backslash, of which one reader makes another host than the next."""

@@ -29,7 +29,7 @@ from providers.http import Http, OverHttp
 from providers.oauth import OAuth
 from providers.tagplus import mapper, reading
 from providers.tagplus.client import PAGE_ROWS, VERSION, Client
-from providers.tagplus.codes import CANCELLED, CONFIRMED, OPEN, STAGE_OF_STATUS, TABLES
+from providers.tagplus.codes import CANCELLED, CONFIRMED, OPEN, STAGE_OF_STATUS, STOCK_REFUSALS, TABLES
 from providers.tagplus.errors import Judge
 from providers.tagplus.invoices import Notes
 from providers.tagplus.lookups import Lookups
@@ -214,8 +214,15 @@ class TagPlus(OverHttp):
         return await self.client.create_product(await self._sendable(product, creates=True))
 
     async def update_product(self, external_id: str, product: OutgoingProduct) -> None:
-        """Data, price, and the stock if it is given."""
-        await self.client.patch_product(external_id, await self._sendable(product, creates=False))
+        """Data, price, and the stock if it is given. Where the stock alone is refused (a kit's, that TagPlus reckons
+        itself; a permission taken away), the rest goes all the same, and then the refusal is told."""
+        body = await self._sendable(product, creates=False)
+        try:
+            await self.client.patch_product(external_id, body)
+        except CallFailed as failed:
+            if "estoque" in body and failed.code in STOCK_REFUSALS:
+                await self.client.patch_product(external_id, {k: v for k, v in body.items() if k != "estoque"})
+            raise
 
     # Orders, as a sink.
 
