@@ -15,7 +15,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from hub import crypto, fiscal, money, outbox
+from hub import crypto, fiscal, money, order_queue
 from hub.buyers import Buyer, link_buyer
 from hub.clock import utcnow
 from hub.db import insert_rows, upsert_rows
@@ -127,7 +127,9 @@ async def put_order(session: AsyncSession, merchant_id: str, placed: PlacedOrder
     was_paid = order.state == "paid"
     await settle(session, order)
     if not created:
-        await _tell_of_edit(session, order, queue=was_paid and order.state == "paid")
+        await _tell_of_edit(session, order)
+    if order.state not in ENDED and (was_paid or order.state != "paid"):  # else it was queued as it became paid
+        await order_queue.enqueue(session, order, moved=False)
     return Put(order, "created" if created else "edited")
 
 
@@ -318,8 +320,8 @@ async def _write_addresses(session: AsyncSession, order: Order, wanted: dict[str
     await insert_rows(session, Address.__table__, rows)  # type: ignore[attr-defined]
 
 
-async def _tell_of_edit(session: AsyncSession, order: Order, *, queue: bool) -> None:
-    """An order changed: a notice where it is over there already, another look where it is still on its way."""
+async def _tell_of_edit(session: AsyncSession, order: Order) -> None:
+    """An order changed: a notice where it is over there already."""
     rows = await session.execute(
         select(col(Binding.connection_id), col(Binding.sent_hash)).where(
             col(Binding.merchant_id) == order.merchant_id,
@@ -337,10 +339,6 @@ async def _tell_of_edit(session: AsyncSession, order: Order, *, queue: bool) -> 
             for connection in differing
         ]
         await raise_notices(session, order.merchant_id, drafts)
-    if queue:
-        others = await outbox.targets(session, order.merchant_id, order.source or None)
-        unsent = [target for target in others if target.connection_id not in bound]
-        await outbox.enqueue(session, order.merchant_id, [(order.id, "order")], unsent)
 
 
 def _named(order: Order) -> dict[str, Any]:

@@ -24,11 +24,25 @@ CHOSEN_KINDS = frozenset({"product", "price", "stock"})
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Another connection of the merchant, and the kinds of record that it takes."""
+    """Another connection of the merchant, and the kinds of record that it takes.
+
+    `orders` and `order_states` are its policy's words: which orders go there, and which way their progress is told.
+    """
 
     connection_id: str
     kinds: frozenset[str]
     selected_only: bool
+    orders: str = "paid"
+    order_states: str = "both"
+
+    def wants_order(self, *, paid: bool) -> bool:
+        """Whether an order that it does not have is sent to it."""
+        return self.orders == "all" or (self.orders == "paid" and paid)
+
+    @property
+    def is_told_of_progress(self) -> bool:
+        """Whether it is told how an order that it has moves on."""
+        return self.order_states in ("both", "to_erp")
 
 
 async def targets(session: AsyncSession, merchant_id: str, except_connection_id: str | None = None) -> list[Target]:
@@ -43,15 +57,22 @@ async def targets(session: AsyncSession, merchant_id: str, except_connection_id:
             col(Connection.state).in_([ConnectionState.ACTIVE, ConnectionState.DISCONNECTED]),
         )
     )
-    return [
-        Target(
-            connection_id=other.id,
-            kinds=frozenset(other.features.get("takes", ())),
-            selected_only=Policy.model_validate(other.policy).send_mode == "selected",
-        )
-        for other in others.scalars()
-        if other.features.get("takes")
-    ]
+    return [_target(other, Policy.model_validate(other.policy)) for other in others.scalars() if _takes(other)]
+
+
+def _target(other: Connection, policy: Policy) -> Target:
+    return Target(
+        connection_id=other.id,
+        kinds=frozenset(_takes(other)),
+        selected_only=policy.send_mode == "selected",
+        orders=policy.orders,
+        order_states=policy.order_states,
+    )
+
+
+def _takes(other: Connection) -> Sequence[str]:
+    taken: Sequence[str] = other.features.get("takes", ())
+    return taken
 
 
 async def enqueue(
@@ -60,7 +81,8 @@ async def enqueue(
     """Queue changed records, given as (record id, field group), for each target that takes them; returns how many.
 
     An entry that waits already is one entry still, with a higher version: a burst of changes becomes one send, and a
-    change during a send brings another. With send mode `selected` only what the merchant selected is queued.
+    change during a send brings another. With send mode `selected` only what the merchant selected is queued. Which
+    orders a policy wants, `hub.order_queue` knows.
     """
     now = utcnow()
     rows = {}

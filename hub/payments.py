@@ -15,10 +15,10 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from hub import money, outbox
+from hub import money, order_queue
 from hub.clock import utcnow
 from hub.notices import Draft, clear_notices, raise_notices
-from hub.tables import Binding, Order, OutboxEntry, Payment
+from hub.tables import Order, Payment
 
 ENDED = frozenset({"cancelled", "refunded"})
 MONEY = "order_money"
@@ -117,14 +117,19 @@ async def refund(session: AsyncSession, merchant_id: str, number: str, source: s
     return order
 
 
-async def cancel(session: AsyncSession, merchant_id: str, number: str, source: str = "") -> Order:
-    """The order was cancelled; one that is cancelled or refunded stays as it is. Raises UnknownOrderError."""
+async def cancel(
+    session: AsyncSession, merchant_id: str, number: str, source: str = "", *, told_by: str | None = None
+) -> Order:
+    """The order was cancelled; one that is cancelled or refunded stays as it is. Raises UnknownOrderError.
+
+    `told_by` is the connection that the cancellation came from: all others are told.
+    """
     order = await find(session, merchant_id, number, source)
     if order.state not in ENDED:
         order.state = "cancelled"
         order.updated_at = utcnow()
         await session.flush()
-        await _ended(session, order)
+        await _ended(session, order, told_by)
         await settle(session, order)
     return order
 
@@ -156,8 +161,7 @@ async def settle(session: AsyncSession, order: Order) -> None:
     await session.flush()
     await _money_notice(session, order, standing)
     if order.state == "paid" and before[0] != "paid":
-        wanted_by = await outbox.targets(session, order.merchant_id, order.source or None)
-        await outbox.enqueue(session, order.merchant_id, [(order.id, "order")], wanted_by)
+        await order_queue.enqueue(session, order)
     elif order.state in ENDED and before[0] not in ENDED:
         await _ended(session, order)
 
@@ -263,20 +267,9 @@ def _describe(order: Order, payments: Sequence[Payment]) -> None:
         order.payment_method, order.instalments = told.method, told.instalments
 
 
-async def _ended(session: AsyncSession, order: Order) -> None:
+async def _ended(session: AsyncSession, order: Order, told_by: str | None = None) -> None:
     """Queue a cancelled or refunded order for every connection that has it, or may be getting it at this moment."""
-    waits = (
-        select(col(table.connection_id)).where(
-            col(table.merchant_id) == order.merchant_id,
-            col(table.kind) == "order",
-            col(table.record_id) == order.id,
-        )
-        for table in (Binding, OutboxEntry)
-    )
-    having = sorted({connection for query in waits for connection in (await session.execute(query)).scalars()})
-    takes_it = [outbox.Target(connection, frozenset({"order"}), selected_only=False) for connection in having]
-    await outbox.enqueue(session, order.merchant_id, [(order.id, "order")], takes_it)
-    for connection in having:
+    for connection in await order_queue.enqueue_ended(session, order, but=(told_by,) if told_by else ()):
         await clear_notices(session, order.merchant_id, connection, "order_edit", [order.id])
 
 

@@ -26,6 +26,7 @@ from hub.records import (
     Problem,
     ProductKind,
 )
+from hub.stages import Stage
 from hub.tables import Address, Binding, Connection, Customer, Order, OrderItem, OutboxEntry, Price, Product
 from hub.types import plain
 
@@ -44,10 +45,15 @@ class NotSendableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """Where a record of ours is over there, and the hash of what was last sent."""
+    """Where a record of ours is over there, and the hash of what was last sent.
+
+    `told` is, of an order, the furthest stage that was told either way; `gone`, that it was deleted over there.
+    """
 
     external_id: str
     sent_hash: str
+    told: str = ""
+    gone: bool = False
 
 
 async def product(session: AsyncSession, record_id: str, policy: Policy) -> OutgoingProduct:
@@ -134,13 +140,20 @@ async def sale(session: AsyncSession, connection_id: str, order_id: str) -> Sale
     items = tuple(lines.scalars())
     records = {order_id, order.customer_id, *(line.product_id for line in items)} - {None}
     bindings = await session.execute(
-        select(col(Binding.kind), col(Binding.record_id), col(Binding.external_id), col(Binding.sent_hash)).where(
+        select(
+            col(Binding.kind),
+            col(Binding.record_id),
+            col(Binding.external_id),
+            col(Binding.sent_hash),
+            col(Binding.told),
+            col(Binding.gone),
+        ).where(
             col(Binding.connection_id) == connection_id,
             col(Binding.kind).in_(("order", "customer", "product")),
             col(Binding.record_id).in_(records),
         )
     )
-    bound = {(kind, record_id): Bound(external_id, sent) for kind, record_id, external_id, sent in bindings}
+    bound = {(kind, record_id): Bound(*rest) for kind, record_id, *rest in bindings}
     return Sale(order, items, buyer, _address(address), bound)
 
 
@@ -203,9 +216,14 @@ def order(sale: Sale, *, prove: bool = True) -> OutgoingOrder:
         placed_on=placed_on,
         notes=found.notes,
         delivery=sale.delivery,
-        stage=stages.of_order(found.state, found.stage),
+        stage=stage(found),
         customer=customer(sale) if sale.buyer else None,
     )
+
+
+def stage(found: Order) -> Stage:
+    """How far an order has come, by its money and by its goods."""
+    return stages.of_order(found.state, found.stage)
 
 
 def hushed(words: str, sale: Sale) -> str:

@@ -1,25 +1,30 @@
-"""Paid orders, from the store into an ERP: each exactly once, whoever runs it and however often."""
+"""Orders, from the store into an ERP: each exactly once, whoever runs it and however often; and how they move on.
+
+Which orders go, and whether their progress is told, the connection's policy says. An order that is over there and has
+come no further here than was told either way costs no call.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
-from hub import outbox, selling
+from hub import outbox, progress, selling
 from hub.changes import Change
-from hub.notices import Draft, raise_notices
+from hub.notices import Draft, raise_notices, raise_once
 from hub.orders import EDIT
 from hub.records import OutgoingCustomer, OutgoingOrder, Problem
-from hub.selling import NotSendableError, Sale
+from hub.selling import Bound, NotSendableError, Sale
+from hub.stages import Stage, further, is_further
 from hub.tables import Order
-from providers.contract import Attempt, CallFailed, OrderSink, Outcome
+from providers.contract import Attempt, CallFailed, OrderSink, OrderStateSink, Outcome, ProductSink
 from tasks import push, sending
 from tasks.sending import Job
 from tasks.tracking import tracked
 from tasks.work import Work
 
 KIND = "order"
+NOTED = ("order", "content", "stage")
+"""What an attempt holds of ours, beside what the provider wants to find again."""
 
 
 async def batches(work: Work) -> AsyncIterator[list[Job]]:
@@ -46,23 +51,45 @@ async def send(work: Work, jobs: Sequence[Job]) -> None:
 async def _send_order(work: Work, job: Job) -> str:
     sale = await _read(work, job.record_id)
     known = sale.bound.get((KIND, job.record_id))
-    if known is not None and _is_dead(sale):
-        return await _take_back(work, job, sale, known.external_id)
     if known is not None:
-        return await _nothing_to_do(work, job, sale)
+        return await _bring_up(work, job, sale, known)
     if job.attempt.get("order"):
         # Dead or not: what an earlier attempt left over there must be known before anything is decided, and before an
         # order that was spoilt meanwhile is refused.
         found = await _look(work, job, selling.order(sale, prove=False))
-        if found is not None and _is_dead(sale):
-            await _bind(work, job, found, _content(job, sale), ends=False)
-            return await _take_back(work, job, sale, found)
         if found is not None:
-            await _bind(work, job, found, _content(job, sale))
+            sent_hash, told = str(job.attempt.get("content") or ""), str(job.attempt.get("stage") or "")
+            there = Bound(found, sent_hash or sale.order.content_hash, told)
+            await _bind(work, job, there, ends=False)
+            await _bring_up(work, job, sale, there)
             return "created"
-    if not _is_due(sale):
-        return await _nothing_to_do(work, job, sale)
+    if not _is_due(work, sale):
+        return await _end(work, job, sale, "skipped")
     return await _create(work, job, *await _outgoing(work, sale))
+
+
+async def _bring_up(work: Work, job: Job, sale: Sale, there: Bound) -> str:
+    """An order that is over there: bring it to where it stands here, if it is behind."""
+    outgoing = selling.order(sale, prove=False)
+    stage = outgoing.stage
+    if not _is_behind(work, outgoing, there):
+        return await _end(work, job, sale, "unchanged", there)
+    if stage == Stage.CANCELLED:
+        return await _take_back(work, job, sale, there.external_id)
+    sink: OrderStateSink = work.provider
+    word = sink.states_told(outgoing)
+    if not word or word == sink.states_told(replace(outgoing, stage=there.told)):
+        return await _end(work, job, sale, "unchanged", there, told=stage)
+    stands_at = await sink.move_order(there.external_id, outgoing)
+    return await _end(work, job, sale, "sent", there, told=further(stage, stands_at))
+
+
+def _is_behind(work: Work, outgoing: OutgoingOrder, there: Bound) -> bool:
+    """Whether there is anything to be told. A cancellation always is."""
+    if there.gone or not is_further(outgoing.stage, there.told):
+        return False
+    told = isinstance(work.provider, OrderStateSink) and work.policy.order_states in ("both", "to_erp")
+    return told or outgoing.stage == Stage.CANCELLED
 
 
 async def _create(work: Work, job: Job, sale: Sale, outgoing: OutgoingOrder) -> str:
@@ -75,15 +102,19 @@ async def _create(work: Work, job: Job, sale: Sale, outgoing: OutgoingOrder) -> 
     attempt = _attempt(job) or await sink.prepare_order(outgoing)
     async with work.commit() as session:
         now = await session.get(Order, sale.order.id)
-        same = now is not None and now.content_hash == sale.order.content_hash
-        is_same = same and _is_due(replace(sale, order=now))
+        is_same = (
+            now is not None
+            and now.content_hash == sale.order.content_hash
+            and selling.stage(now) == outgoing.stage
+            and _is_due(work, replace(sale, order=now))
+        )
         if is_same:
-            noted = {"order": True, "content": sale.order.content_hash, **attempt.values}
-            await sending.note_in(session, work, job, noted)
+            noted = {"content": sale.order.content_hash, "stage": str(outgoing.stage), **attempt.values}
+            await sending.note_in(session, work, job, {"order": True, **noted})
     if not is_same:
         return await _send_order(work, job)
     external_id = await sink.create_order(outgoing, attempt)
-    await _bind(work, job, external_id, sale.order.content_hash)
+    await _bind(work, job, Bound(external_id, sale.order.content_hash, outgoing.stage))
     return "created"
 
 
@@ -96,23 +127,27 @@ async def _read(work: Work, order_id: str) -> Sale:
 
 
 async def _outgoing(work: Work, sale: Sale) -> tuple[Sale, OutgoingOrder]:
-    """The order as it is to stand over there, its customer and its items there already.
+    """The order as it is to stand over there, its customer and its items there already; but for a customer that goes
+    within the order, and items that a system which takes no products knows by their SKU.
 
     Making those takes calls, in which the order may have changed: it is read again after them.
     """
+    sink: OrderSink = work.provider
+    makes_items = isinstance(work.provider, ProductSink)
     while True:
         outgoing = selling.order(sale)  # proved before anybody is created for an order that cannot be sent
-        unknown = [line.sku or line.name for line in sale.lines if line.product_id is None]
+        buyer = selling.customer(sale)
+        unknown = [line.sku or line.name for line in sale.lines if makes_items and line.product_id is None]
         if unknown:
             problems = [Problem("item", "unknown", sku) for sku in unknown]
             raise NotSendableError("order.not_sent", problems, number=sale.order.number)
-        missing = sorted(
-            {line.product_id or "" for line in sale.lines if not sale.ref("product", line.product_id or "")}
-        )
-        if outgoing.customer_ref and not missing:
+        wanted = {line.product_id or "" for line in sale.lines if makes_items}
+        missing = sorted(product_id for product_id in wanted if not sale.ref("product", product_id))
+        has_buyer = bool(outgoing.customer_ref) or sink.customer_in_order
+        if has_buyer and not missing:
             return sale, outgoing
-        if not outgoing.customer_ref:
-            await _make_customer(work, selling.customer(sale))
+        if not has_buyer:
+            await _make_customer(work, buyer)
         made = [_make_product(work, product_id, sale.order.number) for product_id in missing]
         # Not `all_of`: it ends the others at the first refusal, and what they were creating would be there unbound.
         for ended in await asyncio.gather(*made, return_exceptions=True):
@@ -171,6 +206,7 @@ async def _take_back(work: Work, job: Job, sale: Sale, external_id: str) -> str:
     async with work.commit() as session:
         await sending.settle(session, work, job, state="sent")
         if told:
+            await progress.note_told(session, work.connection.id, job.record_id, Stage.CANCELLED)
             await sending.cured(session, work, KIND, job.record_id)
         else:
             draft = Draft(
@@ -184,53 +220,52 @@ async def _take_back(work: Work, job: Job, sale: Sale, external_id: str) -> str:
     return "sent"
 
 
-async def _nothing_to_do(work: Work, job: Job, sale: Sale) -> str:
-    """Not to be sent, or over there already; where that is another version of it, edited while it was being sent, the
-    merchant is told as of any other edit."""
-    known = sale.bound.get((KIND, sale.order.id))
+async def _end(work: Work, job: Job, sale: Sale, did: str, there: Bound | None = None, *, told: str = "") -> str:
+    """Not to be sent, or over there as far as it can be told. Where that is another version of it, edited while it was
+    being sent, the merchant is told as of any other edit; but once, as this comes by with every later step of it.
+    """
     async with work.commit() as session:
-        await sending.settle(session, work, job, state="skipped")
+        await sending.settle(session, work, job, state="skipped" if there is None else "sent")
         await sending.cured(session, work, KIND, job.record_id)
-        if known is not None and known.sent_hash != sale.order.content_hash:
-            await _tell_of_edit(session, work, sale.order)
-    return "skipped"
+        if told:
+            await progress.note_told(session, work.connection.id, job.record_id, told)
+        if there is not None and there.sent_hash != sale.order.content_hash and not _is_dead(sale):
+            await raise_once(session, work.connection.merchant_id, _edited(work, sale.order))
+    return did
 
 
-async def _tell_of_edit(session: AsyncSession, work: Work, order: Order) -> None:
-    draft = Draft("order.edited", work.connection.id, EDIT, order.id, {"number": order.number})
-    await raise_notices(session, work.connection.merchant_id, [draft])
+def _edited(work: Work, order: Order) -> Draft:
+    return Draft("order.edited", work.connection.id, EDIT, order.id, {"number": order.number})
 
 
-async def _bind(work: Work, job: Job, external_id: str, content: str, *, ends: bool = True) -> None:
-    """`content` is the hash of the order as it was sent: one edited meanwhile must not pass for the one over there.
+async def _bind(work: Work, job: Job, there: Bound, *, ends: bool = True) -> None:
+    """Its hash is of the order as it was sent: one edited meanwhile must not pass for the one over there.
 
     Settling gives the claim away, so it does not end what has something to be told still.
     """
     async with work.commit() as session:
-        await sending.bind(session, work, KIND, job.record_id, external_id, content)
+        await sending.bind(session, work, KIND, job.record_id, there.external_id, there.sent_hash)
+        await progress.note_told(session, work.connection.id, job.record_id, there.told)
         if ends:
             await sending.settle(session, work, job, state="sent")
             await sending.cured(session, work, KIND, job.record_id)
             now = await session.get(Order, job.record_id)
-            if now is not None and now.content_hash != content:
-                await _tell_of_edit(session, work, now)
-
-
-def _content(job: Job, sale: Sale) -> str:
-    """The hash of what an earlier attempt sent."""
-    return str(job.attempt.get("content") or sale.order.content_hash)
+            if now is not None and now.content_hash != there.sent_hash:
+                await raise_notices(session, work.connection.merchant_id, [_edited(work, now)])
 
 
 def _is_dead(sale: Sale) -> bool:
     return sale.order.state in ("cancelled", "refunded")
 
 
-def _is_due(sale: Sale) -> bool:
-    return not _is_dead(sale) and sale.order.payment_state == "paid"
+def _is_due(work: Work, sale: Sale) -> bool:
+    if _is_dead(sale) or work.policy.orders == "none":
+        return False
+    return work.policy.orders == "all" or sale.order.payment_state == "paid"
 
 
 def _attempt(job: Job) -> Attempt | None:
-    values = {key: value for key, value in job.attempt.items() if key not in ("order", "content")}
+    values = {key: value for key, value in job.attempt.items() if key not in NOTED}
     return Attempt(values) if job.attempt.get("order") else None
 
 
@@ -244,9 +279,20 @@ async def _show(work: Work, job: Job) -> None:
         work.changes.append(Change("refuse", "", "", order.number, fields))
         work.tally.failed += 1
         return
-    if (KIND, order.id) in sale.bound or order.payment_state != "paid":
+    there = sale.bound.get((KIND, order.id))
+    if there is not None and _is_behind(work, outgoing, there):
+        stage = f"stage: {there.told or 'unknown'} → {outgoing.stage}"
+        work.changes.append(Change("update", there.external_id, "", order.number, (stage,)))
+        work.tally.changed += 1
+        return
+    if there is not None or not _is_due(work, sale):
         work.tally.unchanged += 1
         return
-    told = (f"total: {outgoing.total}", f"items: {len(outgoing.items)}", f"instalments: {len(outgoing.instalments)}")
+    told = (
+        f"total: {outgoing.total}",
+        f"items: {len(outgoing.items)}",
+        f"instalments: {len(outgoing.instalments)}",
+        f"stage: {outgoing.stage}",
+    )
     work.changes.append(Change("create", "", "", order.number, told))
     work.tally.created += 1

@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from hub import outbox, selling
+from hub.clock import utcnow
 from hub.db import upsert_rows
 from hub.ids import new_id
 from hub.notices import Draft, clear_notices, raise_notices
@@ -119,7 +120,7 @@ async def bind(session: AsyncSession, work: Work, kind: str, record_id: str, ext
         "seen_hash": "",
         "sent_hash": sent_hash,
         "gone": False,
-        "created_at": work.tally.started_at,
+        "created_at": utcnow(),
     }
     table = Binding.__table__  # type: ignore[attr-defined]
     key = ["connection_id", "kind", "record_id"]
