@@ -1,4 +1,4 @@
-"""Paid orders from the store into the ERP, each exactly once."""
+"""Orders from the store into the ERP, each exactly once, and how they move on."""
 
 import functools
 
@@ -13,7 +13,7 @@ from tasks.work import Summary, Work
 
 @flow(name="export-orders", flow_run_name=run_name("export-orders"), persist_result=False)
 async def export_orders(connection: str | None = None, dry_run: bool = False) -> list[Summary]:
-    """Send every due connection, or the one named, its paid orders; tell it of those cancelled after.
+    """Send every due connection, or the one named, its orders; tell it of those cancelled after, and how far they came.
 
     With `dry_run` nothing is sent: the log tells what would be.
     """

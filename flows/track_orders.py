@@ -4,7 +4,6 @@ from prefect import flow
 
 from hub.policy import Policy
 from hub.tables import Connection
-from providers.contract import OrderStateSource
 from tasks import mailing, order_states
 from tasks.paths import run_name, run_path
 from tasks.work import Summary, Work
@@ -19,7 +18,7 @@ async def track_orders(connection: str | None = None, dry_run: bool = False) -> 
     """
     try:
         return await run_path(
-            "track-orders", OrderStateSource, track_one, connection, wanted=_is_wanted, dry_run=dry_run
+            "track-orders", order_states.OrderStateSource, track_one, connection, wanted=_is_wanted, dry_run=dry_run
         )
     finally:
         if not dry_run:

@@ -146,6 +146,14 @@ async def again(session: AsyncSession, letter: Letter, reason: str) -> None:
     await session.execute(update(Mail).where(*_in_hand(letter.id)).values(**values))
 
 
+async def all_again(session: AsyncSession, letter: Letter, reason: str) -> None:
+    """It was not this mail's matter: the others that are due wait as long as it does, and none is tried in vain."""
+    now = utcnow()
+    due = (col(Mail.state) == "pending", col(Mail.not_before).is_(None) | (col(Mail.not_before) <= now))
+    pause = PAUSES[min(letter.attempts, len(PAUSES) - 1)]
+    await session.execute(update(Mail).where(*due).values(not_before=now + pause, reason=reason))
+
+
 async def give_up(session: AsyncSession, mail_id: str, state: str, reason: str) -> None:
     """`failed`, as the server will never take it, or `unknown`, as it may have; the merchant is told."""
     mail = (await session.execute(select(Mail).where(*_in_hand(mail_id)).with_for_update())).scalar_one_or_none()

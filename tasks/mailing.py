@@ -26,7 +26,7 @@ from tasks.work import run_logger
 
 LEASE = "mailing"
 TIMEOUT_S = 30.0
-OK, GO_ON = 250, 354
+OK, FORWARDED = 250, 251
 REFUSED = 500
 """From here on an answer is a refusal for good; below it, one for now."""
 
@@ -63,7 +63,7 @@ async def _send_due(db: Database) -> Counter[str]:
             await held.confirm(session)
             ended.update(await mails.sweep(session))
         config = settings()
-        while config.smtp_host:
+        while _is_on(config):
             async with db.write() as session:
                 await held.confirm(session)
                 letter = await mails.claim(session)
@@ -74,7 +74,6 @@ async def _send_due(db: Database) -> Counter[str]:
             ended[end.state] += 1
             if end.state == "down":
                 run_logger().error("the mail server of ESTEIRA_SMTP_HOST cannot be used: %s", end.reason)
-                break
     if ended:
         run_logger().info("e-mails: %s", ", ".join(f"{count} {state}" for state, count in sorted(ended.items())))
     return ended
@@ -84,10 +83,29 @@ async def _write(db: Database, letter: Letter, end: End) -> None:
     async with db.write() as session:
         if end.state == "sent":
             await mails.sent(session, letter.id)
-        elif end.state in ("again", "down"):
+        elif end.state == "again":
             await mails.again(session, letter, end.reason)
+        elif end.state == "down":
+            await mails.again(session, letter, end.reason)
+            await mails.all_again(session, letter, end.reason)
         else:
             await mails.give_up(session, letter.id, end.state, end.reason)
+
+
+def _is_on(config: Settings) -> bool:
+    """Whether mails can go out: there is a server, and an address that they come from."""
+    if not config.smtp_host:
+        return False
+    try:
+        Address(addr_spec=_sender(config))
+    except (ValueError, IndexError):
+        run_logger().error("no e-mail is sent: ESTEIRA_SMTP_FROM (or ESTEIRA_SMTP_USER) must be an address")
+        return False
+    return True
+
+
+def _sender(config: Settings) -> str:
+    return config.smtp_from or config.smtp_user
 
 
 def send(letter: Letter, config: Settings) -> End:
@@ -106,7 +124,7 @@ def send(letter: Letter, config: Settings) -> End:
 
 def written(letter: Letter, config: Settings) -> EmailMessage:
     """The mail as it goes out, from the shop and not from us. Raises ValueError or IndexError for a bad address."""
-    sender = config.smtp_from or config.smtp_user
+    sender = _sender(config)
     message = EmailMessage(policy=SMTP)
     message["From"] = Address(_line(letter.store), addr_spec=sender)
     message["To"] = Address(_line(letter.name), addr_spec=letter.address.strip())
@@ -147,21 +165,17 @@ def _hand_over(server: smtplib.SMTP, message: EmailMessage, address: str) -> End
         if code != OK:
             return End("down", f"MAIL: {code}")
         code, _ = server.rcpt(address.strip())
-        if code not in (OK, OK + 1):
+        if code not in (OK, FORWARDED):
             return _judged("RCPT", code)
-        code, _ = server.docmd("DATA")
-        if code != GO_ON:
-            return _judged("DATA", code)
     except (smtplib.SMTPException, OSError, ValueError) as error:
         return End("again", _said("before the text", error))
     try:
-        text = smtplib._quote_periods(message.as_bytes())  # type: ignore[attr-defined]
-        server.send(text if text.endswith(b"\r\n") else text + b"\r\n")
-        server.send(b".\r\n")
-        code, _ = server.getreply()
+        code, _ = server.data(message.as_bytes())
+    except smtplib.SMTPDataError as error:  # refused before the text was sent
+        return _judged("DATA", error.smtp_code)
     except (smtplib.SMTPException, OSError) as error:
-        return End("unknown", _said("after the text", error))
-    return End("sent") if code == OK else _judged("text", code)
+        return End("unknown", _said("the text", error))
+    return End("sent") if code == OK else _judged("the text", code)
 
 
 def _judged(step: str, code: int) -> End:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from hub import cursors, order_watch, progress
+from hub import order_watch, progress
 from hub.changes import Change
 from hub.clock import utcnow
 from hub.db import chunked

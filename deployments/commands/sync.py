@@ -14,6 +14,7 @@ class Path(StrEnum):
     PULL_STOCK = "pull-stock"
     PUSH_PRODUCTS = "push-products"
     EXPORT_ORDERS = "export-orders"
+    TRACK_ORDERS = "track-orders"
     PULL_INVOICES = "pull-invoices"
     DRAIN_INBOX = "drain-inbox"
 
