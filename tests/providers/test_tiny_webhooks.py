@@ -1,6 +1,7 @@
 """Both families of Tiny's webhooks: what each says, to whom, and the mapping that is answered."""
 
 import json
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 from urllib.parse import urlencode
@@ -171,3 +172,40 @@ def test_any_bytes_are_an_event_or_refused(told: bytes, media_type: str) -> None
         assert isinstance(v3.read("nota", told, media_type), Event)
     except UnreadableEventError as refused:
         assert "valid is" in str(refused)
+
+
+SAMPLES = Path(__file__).resolve().parents[3] / "shared" / "samples" / "tiny"
+HINTS = {
+    "webhook_estoque_conta": (Subject.STOCK, "971992238"),
+    "webhook_estoque_ecommerce": (Subject.STOCK, "441393302"),
+    "webhook_inclusao_pedido": (Subject.ORDER, "123456"),
+    "webhook_nota_fiscal": (Subject.INVOICE, "17985647"),
+    "webhook_precos": None,
+    "webhook_rastreio": (Subject.ORDER, "123456"),
+    "webhook_situacao_pedido": (Subject.ORDER, "123456"),
+}
+
+
+@pytest.mark.skipif(not SAMPLES.exists(), reason="the samples lie beside the project and are not here")
+class TestSamples:
+    def read(self, stem: str) -> Event:
+        (path,) = SAMPLES.rglob(f"{stem}.json")
+        return v2.read("pedidos", path.read_bytes(), "application/json")
+
+    def test_every_webhook_is_among_them(self) -> None:
+        there = {path.stem for path in SAMPLES.rglob("webhook_*.json")}
+        assert there == {*HINTS, "webhook_produto", "webhook_produto_resposta"}
+
+    @pytest.mark.parametrize("stem", sorted(HINTS))
+    def test_each_says_what_it_is_about(self, stem: str) -> None:
+        wanted = HINTS[stem]
+        assert self.read(stem) == Event((Hint(*wanted),) if wanted else (), CNPJ)
+
+    def test_the_product_is_answered_in_the_shape_of_the_published_answer(self) -> None:
+        event = self.read("webhook_produto")
+        assert len(event.hints) == len(event.answer) == 5
+        (path,) = SAMPLES.rglob("webhook_produto_resposta.json")
+        published = json.loads(path.read_bytes())
+        assert {name for row in event.answer for name in row} <= {name for row in published for name in row}
+        with pytest.raises(UnreadableEventError):  # it is no event
+            v2.read("produto", path.read_bytes(), "application/json")
