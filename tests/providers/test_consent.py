@@ -14,6 +14,7 @@ from providers.consent import Consent, ConsentError, OAuthApp, connection_of, ex
 from providers.contaazul.provider import ContaAzul
 from providers.contract import CallFailed
 from providers.oauth import token_request
+from providers.tagplus.provider import TagPlus
 
 BACK = "https://hub.example/oauth/contaazul/callback"
 
@@ -132,3 +133,21 @@ async def test_the_token_endpoints_refusals(
     with pytest.raises(CallFailed) as raised:
         await token_request("https://x.example/", {"grant_type": grant})
     assert (raised.value.outcome, raised.value.code, raised.value.detail) == (outcome, code, detail)
+
+
+async def test_where_the_system_knows_one_address_none_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    forms: list[dict[str, list[str]]] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        forms.append(parse_qs(request.content.decode()))
+        return httpx.Response(200, json={"access_token": "a", "refresh_token": "r", "expires_in": 86400})
+
+    plain = httpx.AsyncClient
+    monkeypatch.setattr(oauth.httpx, "AsyncClient", lambda **rest: plain(transport=httpx.MockTransport(answer), **rest))
+    app, consent = TagPlus.app(), asked()
+    query = parse_qs(urlsplit(app.address(consent, "client")).query)
+    assert set(query) == {"response_type", "client_id", "scope", "state"}
+    await exchange(app, consent, "code-1", "id", "secret")
+    assert forms == [
+        {"grant_type": ["authorization_code"], "code": ["code-1"], "client_id": ["id"], "client_secret": ["secret"]}
+    ]

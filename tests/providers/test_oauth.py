@@ -1,5 +1,6 @@
 """Refresh tokens that work once: what can go wrong between the refresh and its storing."""
 
+import asyncio
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -50,7 +51,7 @@ def answers(monkeypatch: pytest.MonkeyPatch, *given: Any) -> list[dict[str, str]
     forms: list[dict[str, str]] = []
     left = list(given)
 
-    async def ask(url: str, form: dict[str, str]) -> dict[str, Any]:
+    async def ask(url: str, form: dict[str, str], **_rest: Any) -> dict[str, Any]:
         forms.append(form)
         answer = left.pop(0)
         if callable(answer):
@@ -180,3 +181,26 @@ async def test_an_endpoint_out_of_reach_is_a_passing_fault() -> None:
         await token_request("http://127.0.0.1:9/", {"refresh_token": "refresh-1"})
     assert raised.value.outcome is Outcome.RETRY
     assert raised.value.__cause__ is None
+
+
+async def test_a_word_of_the_endpoints_own_refuses_for_good_where_it_is_said_to(
+    store: TokenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def post(self: httpx.AsyncClient, url: str, **rest: Any) -> httpx.Response:
+        return httpx.Response(400, json={"error": "invalid_request", "error_description": "Invalid refresh_token"})
+
+    monkeypatch.setattr(httpx.AsyncClient, "post", post)
+    outcomes = []
+    for words in (frozenset[str](), frozenset(("invalid_request",))):
+        with pytest.raises(CallFailed) as raised:
+            await bearer(OAuth(store, "https://token.invalid/", "client", "secret", refusals=words))
+        outcomes.append(raised.value.outcome)
+    assert outcomes == [Outcome.RETRY, Outcome.REAUTH]
+
+
+async def test_an_idle_pair_is_renewed_by_its_age_and_once(store: TokenStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    forms = answers(monkeypatch, pair(2))
+    assert not await opened(store).renew_idle(timedelta(hours=2)), "it was got an hour and a minute ago"
+    renewed = await asyncio.gather(*(opened(store).renew_idle(timedelta(hours=1)) for _ in range(5)))
+    assert any(renewed)
+    assert [form["refresh_token"] for form in forms] == ["refresh-1"]

@@ -41,7 +41,9 @@ async def test_every_kind_opens_without_a_call(name: str, db: Any) -> None:
 
 
 def test_an_unknown_kind_is_told_with_the_valid_ones() -> None:
-    with pytest.raises(UnknownKindError, match=r"received the kind 'bling'; valid are contaazul, tiny_v2, tiny_v3"):
+    with pytest.raises(
+        UnknownKindError, match=r"received the kind 'bling'; valid are contaazul, tagplus, tiny_v2, tiny_v3"
+    ):
         kind("bling")
 
 
@@ -53,7 +55,7 @@ async def test_a_capability_is_given_or_refused_clearly(db: Any) -> None:
 
 
 def test_kinds_are_found_by_what_they_can_do() -> None:
-    assert set(kinds_with(CatalogSource)) == set(kinds_with(StockSource)) == {"tiny_v2", "tiny_v3"}
+    assert set(kinds_with(CatalogSource)) == set(kinds_with(StockSource)) == {"tagplus", "tiny_v2", "tiny_v3"}
     assert kinds_with(Teleporter) == []
 
 
