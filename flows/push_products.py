@@ -26,4 +26,4 @@ async def push_one(work: Work) -> None:
 
 
 def _is_wanted(connection: Connection) -> bool:
-    return bool({"product", "price"} & set(connection.features.get("takes", ())))
+    return bool({"product", "price", "stock"} & set(connection.features.get("takes", ())))

@@ -15,7 +15,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from hub import crypto, fiscal, money, order_queue
+from hub import crypto, fiscal, holding, money, order_queue
 from hub.buyers import Buyer, link_buyer
 from hub.clock import utcnow
 from hub.db import insert_rows, upsert_rows
@@ -121,6 +121,7 @@ async def put_order(session: AsyncSession, merchant_id: str, placed: PlacedOrder
     await clear_notices(session, merchant_id, "", INTAKE, [placed.number])
     if order.content_hash == digest:
         return Put(order, "unchanged")
+    before = await holding.products_of(session, order.id)
     await _fill(session, order, placed)
     order.content_hash = digest
     await session.flush()
@@ -130,6 +131,7 @@ async def put_order(session: AsyncSession, merchant_id: str, placed: PlacedOrder
         await _tell_of_edit(session, order)
     if order.state not in ENDED and (was_paid or order.state != "paid"):  # else it was queued as it became paid
         await order_queue.enqueue(session, order, moved=False)
+    await holding.refresh(session, merchant_id, before | await holding.products_of(session, order.id))
     return Put(order, "created" if created else "edited")
 
 

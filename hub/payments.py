@@ -15,7 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from hub import money, order_queue
+from hub import holding, money, order_queue
 from hub.clock import utcnow
 from hub.notices import Draft, clear_notices, raise_notices
 from hub.tables import Order, Payment
@@ -130,6 +130,7 @@ async def cancel(
         order.updated_at = utcnow()
         await session.flush()
         await _ended(session, order, told_by)
+        await holding.refresh_order(session, order)
         await settle(session, order)
     return order
 
@@ -164,6 +165,8 @@ async def settle(session: AsyncSession, order: Order) -> None:
         await order_queue.enqueue(session, order)
     elif order.state in ENDED and before[0] not in ENDED:
         await _ended(session, order)
+    if order.state != before[0]:
+        await holding.refresh_order(session, order)
 
 
 def standing_of(order: Order, payments: Sequence[Payment]) -> Standing:

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from hub import mails, order_queue, payments, stages
+from hub import holding, mails, order_queue, payments, stages
 from hub.clock import utcnow
 from hub.notices import Draft, clear_notices, raise_notices
 from hub.payments import ENDED
@@ -101,6 +101,7 @@ async def note_told(session: AsyncSession, connection_id: str, order_id: str, st
         )
     ).scalar_one_or_none()
     if binding is not None and stages.is_further(stage, binding.told):
+        holding.note_approved(binding, stage)
         binding.told = stage
         await session.flush()
 

@@ -99,6 +99,12 @@ async def product(session: AsyncSession, record_id: str, policy: Policy) -> Outg
     )
 
 
+async def stock_of(session: AsyncSession, record_id: str) -> Decimal | None:
+    """What the store shows of a product at this moment; None where it was never counted."""
+    found = await session.execute(select(col(Product.stock_quantity)).where(col(Product.id) == record_id))
+    return found.scalar_one_or_none()
+
+
 async def store_price(session: AsyncSession, record_id: str) -> Decimal:
     """The price that stands in the store, in reais; zero where there is none."""
     found = await session.get(Price, record_id)

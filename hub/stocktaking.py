@@ -1,27 +1,44 @@
-"""Balances meet the hub: written where they differ, dropped where a newer one is known already."""
+"""Balances meet the hub: written where they differ, dropped where a newer one is known already.
 
-from collections.abc import Iterable, Sequence
+The store shows a balance less what its own orders hold that the ERP has not got yet (`hub.holding`). Where the ERP
+takes stock, a count of the store's that is on its way there is newer than a balance that has not moved since.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, or_, select, update
+from sqlalchemy import and_, bindparam, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from hub import outbox, stock
+from hub import holding, outbox, stock
 from hub.catalog import stock_hash
 from hub.clock import utcnow
 from hub.db import in_turn, insert_rows
+from hub.holding import COUNTED, TOTAL
+from hub.notices import Draft, raise_once
 from hub.policy import Policy
 from hub.records import StockRecord
-from hub.tables import Binding, Connection, KitItem, Product, Stock
+from hub.tables import Binding, Connection, KitItem, OutboxEntry, Product, Stock
 
-TOTAL = ""
-"""The deposit of the account's own total."""
-Standing = tuple[str, str | None, Decimal | None, str, datetime | None, datetime | None]
-"""What we know of one id of theirs: record id, SKU, quantity shown, hash, as of, last read."""
+Row = tuple[Any, ...]
+
+
+@dataclass(slots=True)
+class _Standing:
+    """What we know of one id of theirs: the product, what the store shows of it, and the balance as last written."""
+
+    record_id: str
+    sku: str | None
+    quantity: Decimal | None
+    read_at: datetime | None
+    rows: dict[str, Row] = field(default_factory=dict)
+    as_of: datetime | None = None
+    is_counted: bool = False
+    """The store has counted it since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +64,31 @@ class StockPlan:
     """Balances older than the one read last: an answer that was overtaken by a later question."""
     unknown: list[StockRecord] = field(default_factory=list)
     """Balances of products that we do not have (yet); the catalogue pull brings those, and their stock is due then."""
+    elsewhere: list[StockRecord] = field(default_factory=list)
+    """Balances of products whose stock another connection tells."""
 
 
 async def apply_stock(
     session: AsyncSession, connection: Connection, records: Iterable[StockRecord], policy: Policy
 ) -> StockPlan:
     """Plan and write in the caller's transaction, with an outbox entry for every other connection that wants it."""
+    records = list(records)
     await in_turn(session, f"records:{connection.merchant_id}")
+    await _lock(session, connection, [record.external_id for record in records])
     planned = await plan_stock(session, connection, records, policy)
     await write_stock(session, planned)
     return planned
+
+
+async def _lock(session: AsyncSession, connection: Connection, external_ids: Sequence[str]) -> None:
+    """The products are ours until the transaction ends: an order that comes in meanwhile waits, or is counted."""
+    ids = select(col(Binding.record_id)).where(
+        col(Binding.connection_id) == connection.id,
+        col(Binding.kind) == "product",
+        col(Binding.external_id).in_(external_ids),
+    )
+    mine = select(col(Product.id)).where(col(Product.id).in_(ids)).order_by(col(Product.sku), col(Product.id))
+    await session.execute(mine.with_for_update())
 
 
 async def plan_stock(
@@ -69,22 +101,32 @@ async def plan_stock(
         if known is None or known.as_of <= record.as_of:
             latest[record.external_id] = record
     standing = await _standing(session, connection, list(latest))
+    by_record = {found.record_id: latest[external_id] for external_id, found in standing.items()}
+    elsewhere = await holding.mastered_elsewhere(session, connection, list(by_record))
+    pending, sending = await _on_its_way(session, connection, {id_: r.as_of for id_, r in by_record.items()})
+    held = await holding.held(session, connection, {id_: record.as_of for id_, record in by_record.items()})
     planned = StockPlan(connection)
     for external_id, record in latest.items():
         found = standing.get(external_id)
         if found is None:
             planned.unknown.append(record)
             continue
-        record_id, sku, before, old_hash, as_of, read_at = found
-        quantity = stock.quantity(record, policy)
-        new_hash = stock_hash(record, quantity)
+        quantity = holding.shown(stock.quantity(record, policy), held.get(found.record_id, Decimal(0)))
+        is_same = found.rows == _compared(record)
         # What was read last and found unchanged has written no balance: `as_of` alone would be too old.
-        if any(known is not None and record.as_of < known for known in (as_of, read_at)):
+        if any(known is not None and record.as_of < known for known in (found.as_of, found.read_at)):
             planned.stale.append(record)
-        elif new_hash == old_hash:
+        elif found.record_id in elsewhere:
+            planned.elsewhere.append(record)
+        elif found.record_id in sending:
+            planned.stale.append(record)
+        elif is_same and (found.quantity == quantity or (found.is_counted and found.record_id in pending)):
             planned.unchanged.append(record)
         else:
-            planned.changed.append(Level(record_id, sku or "", record, before, quantity, new_hash))
+            made = Level(
+                found.record_id, found.sku or "", record, found.quantity, quantity, stock_hash(record, quantity)
+            )
+            planned.changed.append(made)
     return planned
 
 
@@ -112,11 +154,18 @@ async def write_stock(session: AsyncSession, planned: StockPlan) -> None:
                 for level in planned.changed
             ],
         )
+        # What we sent last does not stand there any more: the same count, queued later, is news to them.
+        theirs = (col(Binding.connection_id) == connection.id, col(Binding.kind) == "product")
+        await session.execute(update(Binding).where(*theirs, col(Binding.record_id).in_(touched)).values(sent_hash=""))
         moved = [(level.record_id, "stock") for level in planned.changed if level.before != level.quantity]
         if moved:
             wanted_by = await outbox.targets(session, connection.merchant_id, connection.id)
             await outbox.enqueue(session, connection.merchant_id, moved, wanted_by)
-    await _mark_read(session, connection, [level.record for level in planned.changed] + planned.unchanged)
+    if planned.elsewhere:
+        draft = Draft("stock.two_sources", connection.id, "stock_policy", params={"kind": connection.kind})
+        await raise_once(session, connection.merchant_id, draft)
+    read = [level.record for level in planned.changed] + planned.unchanged + planned.elsewhere
+    await _mark_read(session, connection, read)
 
 
 async def kits_with(session: AsyncSession, connection: Connection, changed: Sequence[Level]) -> set[str]:
@@ -172,31 +221,57 @@ async def _mark_read(session: AsyncSession, connection: Connection, records: Seq
         )
 
 
-async def _standing(session: AsyncSession, connection: Connection, external_ids: Sequence[str]) -> dict[str, Standing]:
-    as_of = (
-        select(func.max(col(Stock.as_of)))
-        .where(col(Stock.product_id) == col(Product.id), col(Stock.connection_id) == connection.id)
-        .correlate(Product)
-        .scalar_subquery()
-    )
+async def _standing(session: AsyncSession, connection: Connection, external_ids: Sequence[str]) -> dict[str, _Standing]:
+    product = (col(Product.id), col(Product.sku), col(Product.stock_quantity))
     rows = await session.execute(
-        select(
-            col(Binding.external_id),
-            col(Product.id),
-            col(Product.sku),
-            col(Product.stock_quantity),
-            col(Product.stock_hash),
-            as_of,
-            col(Binding.stock_read_at),
-        )
+        select(col(Binding.external_id), *product, col(Binding.stock_read_at), Stock)
         .join(Product, col(Product.id) == col(Binding.record_id))
+        .outerjoin(Stock, and_(col(Stock.product_id) == col(Product.id), col(Stock.connection_id) == connection.id))
         .where(
             col(Binding.connection_id) == connection.id,
             col(Binding.kind) == "product",
             col(Binding.external_id).in_(external_ids),
         )
+        .execution_options(populate_existing=True)
     )
-    return {row[0]: tuple(row)[1:] for row in rows}
+    standing: dict[str, _Standing] = {}
+    for external_id, record_id, sku, quantity, read_at, balance in rows:
+        found = standing.setdefault(external_id, _Standing(record_id, sku, quantity, read_at))
+        if balance is not None and balance.deposit == COUNTED:
+            found.is_counted = True
+        elif balance is not None:
+            found.as_of = balance.as_of
+            values = (balance.name, balance.physical, balance.reserved, balance.available, balance.counted)
+            found.rows[balance.deposit] = values
+    return standing
+
+
+async def _on_its_way(
+    session: AsyncSession, connection: Connection, as_of: Mapping[str, datetime]
+) -> tuple[set[str], set[str]]:
+    """Products of which a count of the store's waits to be sent; and those of which one was being sent when they were
+    asked for, so that nobody knows which of the two the answer is of."""
+    rows = await session.execute(
+        select(col(OutboxEntry.record_id), col(OutboxEntry.state), col(OutboxEntry.sent_at)).where(
+            col(OutboxEntry.connection_id) == connection.id,
+            col(OutboxEntry.kind) == "stock",
+            col(OutboxEntry.record_id).in_(list(as_of)),
+        )
+    )
+    pending, sending = set(), set()
+    for record_id, state, sent_at in rows:
+        if state in holding.SENDING or (sent_at is not None and sent_at >= as_of[record_id]):
+            sending.add(record_id)
+        elif state == "pending":
+            pending.add(record_id)
+    return pending, sending
+
+
+def _compared(record: StockRecord) -> dict[str, Row]:
+    """A balance as its rows are compared with those written."""
+    total = {TOTAL: ("", record.physical, record.reserved, record.available, True)}
+    deposits = {d.key: (d.name, d.physical, d.reserved, d.available, d.counted) for d in record.deposits if d.key}
+    return total | deposits
 
 
 def _rows(level: Level, connection: Connection) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from hub import outbox
+from hub import holding, outbox
 from hub.catalog import GROUPS, Prepared, prepare, refuse, stock_hash
 from hub.clock import utcnow
 from hub.db import insert_rows, upsert_rows
@@ -95,6 +95,8 @@ async def put_products(session: AsyncSession, merchant_id: str, offers: Sequence
     await session.flush()
     await _write(session, merchant_id, changed, parents)
     await _link_lines(session, merchant_id, {row.sku or "": row.id for row, *_ in changed if row.id in made})
+    counts = {row.id: offer.stock for row, offer, _, groups in changed if "stock" in groups and offer.stock is not None}
+    await holding.note_count(session, merchant_id, counts)
     await _queue(session, merchant_id, [(row.id, group) for row, _, _, groups in changed for group in groups])
     return [answers[place] for place in range(len(offers))]
 

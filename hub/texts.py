@@ -369,6 +369,13 @@ _PLAIN = {
         "pelas vendas e pelas telas do {system}, e não pela loja.",
         "Acerte o estoque dos produtos nas telas do {system}. Este aviso aparece uma vez só.",
     ),
+    "stock.two_sources": (
+        "{system}: o estoque já vem de outra conexão",
+        "Duas conexões informam o estoque dos mesmos produtos. A loja segue só a primeira delas; o estoque informado "
+        "pelo {system} não muda o da loja nesses produtos.",
+        "Desligue a leitura de estoque (pull_stock) na conexão que não deve informar o estoque da loja. Este aviso "
+        "aparece uma vez só.",
+    ),
 }
 
 _REFUSED |= texts_invoices.REFUSED | texts_accounts.REFUSED

@@ -1,11 +1,15 @@
-"""Products, from the store into an ERP: find → post → bind, one record at a time, a batch a task."""
+"""Products, from the store into an ERP: find → post → bind, one record at a time, a batch a task.
+
+A stock goes out where the ERP takes it and the store's word is the last (`hub.holding.to_tell`): what the store shows,
+and on top of it what orders hold that the ERP has not got yet, as it takes those off by itself.
+"""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from hub import outbox, selling
+from hub import holding, outbox, selling
 from hub.changes import Change
 from hub.money import brl
 from hub.notices import Draft, raise_once
@@ -19,7 +23,9 @@ from tasks.sending import Job
 from tasks.tracking import tracked
 from tasks.work import Work
 
-KINDS = ("product", "price", "stock")
+ALL_KINDS = ("product", "price", "stock")
+STOCK_WAIT_S = 60.0
+"""A stock that cannot be told, as an order of the product is on its way, is looked at again after this."""
 KIND = "product"
 
 
@@ -27,10 +33,10 @@ async def batches(work: Work) -> AsyncIterator[list[Job]]:
     """What waits to be sent, batch by batch; a dry run looks and claims nothing."""
     if work.dry_run:
         async with work.db.read() as session:
-            waiting = await outbox.waiting(session, work.connection, KINDS)
+            waiting = await outbox.waiting(session, work.connection, _kinds(work))
         yield [Job(record_id, ()) for record_id in waiting]
         return
-    async for jobs in sending.claimed(work, KINDS):
+    async for jobs in sending.claimed(work, _kinds(work)):
         yield jobs
 
 
@@ -38,8 +44,10 @@ async def batches(work: Work) -> AsyncIterator[list[Job]]:
 async def send(work: Work, jobs: Sequence[Job]) -> None:
     """Send a batch of products, or in a dry run show what would be sent."""
     if work.dry_run:
+        async with work.db.read() as session:
+            counted = set(await outbox.waiting(session, work.connection, ("stock",)))
         for job in jobs:
-            await _show(work, job)
+            await _show(work, job, counted=job.record_id in counted)
         return
     await sending.send_all(work, jobs, _send_product, KIND)
 
@@ -52,12 +60,12 @@ async def ensure(work: Work, record_id: str) -> str:
     if known := await _bound(work, record_id):
         return known.external_id
     sink: ProductSink = work.provider
-    async with sending.out_of_turn(work, KINDS, record_id) as job:
+    async with sending.out_of_turn(work, _kinds(work), record_id) as job:
         if known := await _bound(work, record_id):  # by the run that has just let go of it
             async with work.commit() as session:
                 await sending.give_back(session, work, job)
             return known.external_id
-        wanted = await _wanted(work, record_id)
+        wanted = await _to_create(work, record_id)
         there = await _find(sink, wanted)
         if there is None:
             await sending.note(work, job, {"create": wanted.sku})
@@ -78,10 +86,37 @@ async def _bound(work: Work, record_id: str) -> Bound | None:
         return (await selling.bound(session, work.connection.id, KIND, [record_id])).get(record_id)
 
 
-async def _wanted(work: Work, record_id: str) -> OutgoingProduct:
+def _kinds(work: Work) -> tuple[str, ...]:
+    """Of the kinds of record about products, those that the system takes; its creates are noted under the first."""
+    return tuple(kind for kind in ALL_KINDS if kind in work.provider.takes)
+
+
+async def _to_create(work: Work, record_id: str) -> OutgoingProduct:
     """The product as it is to be over there, by what stands at this moment: read it after it was claimed."""
     async with work.db.read() as session:
-        return await selling.product(session, record_id, await selling.policy_of(session, work.connection.id))
+        wanted = await selling.product(session, record_id, await selling.policy_of(session, work.connection.id))
+        return await _with_stock(session, work, wanted, counted=True, creates=True)
+
+
+async def _with_stock(
+    session: AsyncSession, work: Work, wanted: OutgoingProduct, *, counted: bool, creates: bool
+) -> OutgoingProduct:
+    """The product with the stock that is to be told along with it, if any is.
+
+    A balance is absolute: beside a new price it would undo what the ERP has sold since the balance was read from there.
+    So it goes only where the store has counted; and at a create, where nobody else can have.
+    """
+    if creates:
+        stock = await holding.whole(session, work.connection, wanted.record_id, wanted.stock)
+    elif work.provider.stock_at_creation_only or (work.policy.pull_stock and not counted):
+        stock = None
+    else:
+        stock = await holding.to_tell(session, work.connection, wanted.record_id, wanted.stock)
+    return replace(wanted, stock=stock)
+
+
+def _has_counted(job: Job) -> bool:
+    return any(entry.kind == "stock" for entry in job.entries)
 
 
 async def _is_wanted(work: Work, record_id: str) -> bool:
@@ -102,16 +137,17 @@ async def _send_product(work: Work, job: Job) -> str:
         policy = await selling.policy_of(session, work.connection.id)
         chosen = await _is_chosen(session, work, job.record_id, policy)
         # Not chosen any more, but it may have been made: then it is looked for, and bound if it was.
-        wanted = (
-            await selling.product(session, job.record_id, policy) if chosen or (known is None and job.attempt) else None
-        )
+        wanted = None
+        if chosen or (known is None and job.attempt):
+            plain = await selling.product(session, job.record_id, policy)
+            wanted = await _with_stock(session, work, plain, counted=_has_counted(job), creates=False)
     if wanted is None:
         return await _skip(work, job)
     if known is None:
         return await _first_time(work, sink, job, wanted)
     ended = "unchanged"
     if known.sent_hash != _sent_hash(sink, wanted):
-        await sink.update_product(known.external_id, _told(work, job, wanted))
+        await sink.update_product(known.external_id, wanted)
         ended = "sent"
     await _done(work, sink, job, wanted, known.external_id)
     return ended
@@ -126,21 +162,15 @@ async def _first_time(work: Work, sink: ProductSink, job: Job, wanted: OutgoingP
     if external_id is None and not await _is_wanted(work, job.record_id):
         return await _skip(work, job)
     if external_id:
-        await sink.update_product(external_id, _told(work, job, wanted))
+        await sink.update_product(external_id, wanted)
     elif not wanted.active:
         raise NotSendableError("product.not_sent", [Problem("product", "inactive", wanted.sku)], sku=wanted.sku)
     else:
+        wanted = await _to_create(work, job.record_id)
         await sending.note(work, job, {"create": wanted.sku})
         external_id = await sink.create_product(wanted)
     await _done(work, sink, job, wanted, external_id, created=True)
     return "created"
-
-
-def _told(work: Work, job: Job, wanted: OutgoingProduct) -> OutgoingProduct:
-    """The product without its stock where nothing in the store has counted it: a balance is absolute, and beside a new
-    price it would undo what the ERP has sold since the balance was read from there."""
-    counted = not work.policy.pull_stock or any(entry.kind == "stock" for entry in job.entries)
-    return wanted if counted else replace(wanted, stock=None)
 
 
 async def _skip(work: Work, job: Job) -> str:
@@ -166,22 +196,45 @@ async def _done(
     connection = work.connection
     async with work.commit() as session:
         await sending.bind(session, work, KIND, job.record_id, external_id, _sent_hash(sink, wanted))
-        await sending.settle(session, work, job, state="sent")
+        await _settle(session, work, job, wanted)
         await sending.cured(session, work, KIND, job.record_id)
         if created and sink.stock_at_creation_only:
             draft = Draft("stock.at_creation_only", connection.id, "stock_policy", params={"kind": connection.kind})
             await raise_once(session, connection.merchant_id, draft)
 
 
+async def _settle(session: AsyncSession, work: Work, job: Job, wanted: OutgoingProduct) -> None:
+    """Sent; but for a stock that an order has overtaken.
+
+    One that was being sent when we looked, or began to be while we sent, may have been taken off before our balance
+    arrived, which has put it back. What is right is known when that order has arrived, and is told then. Until it is,
+    no balance that is read over there is believed (`unknown`).
+    """
+    for entry in job.entries:
+        again = entry.kind == "stock" and not await _stands(session, work, wanted)
+        state, wait_s = ("unknown", STOCK_WAIT_S) if again else ("sent", None)
+        await outbox.settle(session, entry, work.held.holder, state=state, wait_s=wait_s)
+
+
+async def _stands(session: AsyncSession, work: Work, wanted: OutgoingProduct) -> bool:
+    """Whether the stock over there is what it is to be, as far as we know at this moment."""
+    if work.provider.stock_at_creation_only:
+        return True
+    if await holding.is_moving(session, work.connection, wanted.record_id):
+        return False
+    shown = await selling.stock_of(session, wanted.record_id)
+    return await holding.to_tell(session, work.connection, wanted.record_id, shown) in (None, wanted.stock)
+
+
 def _sent_hash(sink: ProductSink, wanted: OutgoingProduct) -> str:
     return selling.body_hash(sink.product_body(wanted, creates=False))
 
 
-async def _show(work: Work, job: Job) -> None:
+async def _show(work: Work, job: Job, *, counted: bool) -> None:
     sink: ProductSink = work.provider
     async with work.db.read() as session:
         try:
-            wanted = await selling.product(session, job.record_id, await selling.policy_of(session, work.connection.id))
+            plain = await selling.product(session, job.record_id, await selling.policy_of(session, work.connection.id))
         except NotSendableError as refused:
             fields = tuple(f"{problem.field}: {problem.reason}" for problem in refused.problems)
             work.changes.append(
@@ -190,6 +243,7 @@ async def _show(work: Work, job: Job) -> None:
             work.tally.failed += 1
             return
         known = (await selling.bound(session, work.connection.id, KIND, [job.record_id])).get(job.record_id)
+        wanted = await _with_stock(session, work, plain, counted=counted, creates=known is None)
         store_price = await selling.store_price(session, job.record_id)
     if known is not None and known.sent_hash == _sent_hash(sink, wanted):
         work.tally.unchanged += 1

@@ -166,7 +166,7 @@ async def _tell(work: Work, session: object, records: Sequence[StockRecord], ref
 def _count(work: Work, planned: stocktaking.StockPlan, refused: Sequence[Refused]) -> None:
     tally = work.tally
     tally.changed += len(planned.changed)
-    tally.unchanged += len(planned.unchanged) + len(planned.stale) + len(planned.unknown)
+    tally.unchanged += len(planned.unchanged) + len(planned.stale) + len(planned.unknown) + len(planned.elsewhere)
     tally.failed += len(refused)
     tally.read = tally.changed + tally.unchanged + tally.failed
     if work.dry_run:
