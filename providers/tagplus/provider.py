@@ -116,7 +116,8 @@ class TagPlus(OverHttp):
         )
 
     async def check(self) -> Account:
-        """Who the user is, what his profile allows, and which tables the consent covers.
+        """What the user's profile allows and which tables the consent covers; and whose ERP it is, as far as its own
+        notes tell: `/me` is about the user.
 
         What will be refused for all of that is not taken at all: queued, every record of it would end as a notice.
         """
@@ -126,9 +127,7 @@ class TagPlus(OverHttp):
         if self._policy.calls_per_minute is None:
             await self.http.limiter.learn(PER_MINUTE)
         self._allowed, self._has_log = allowed, "registro_atividades" not in closed
-        document = reading.company(me)
-        if not document and "nfes" not in closed:
-            document = reading.issuer(await self.client.newest_notes())
+        issuer, name = ("", "") if "nfes" in closed else reading.issuer(await self.client.newest_notes())
         features = {
             "takes": [kind for kind in self.takes if kind not in _not_taken(allowed, closed)],
             "permissions": allowed,
@@ -137,7 +136,8 @@ class TagPlus(OverHttp):
             "update_lists": False,
             "per_minute": PER_MINUTE,
         }
-        return Account(text(me.get("nome")), document, await self.per_minute(), features)
+        name = name or text(me.get("gestao_id")) or text(me.get("nome"))
+        return Account(name, reading.company(me) or issuer, await self.per_minute(), features)
 
     # Products and stock, as a source.
 

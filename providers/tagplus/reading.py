@@ -188,13 +188,13 @@ def company(me: dict[str, Any]) -> str:
     return cnpj if len(cnpj) == 14 and not other else ""
 
 
-def issuer(rows: list[Any]) -> str:
-    """The CNPJ that the account's own notes were issued by; '' where there is none. Incoming notes are others'."""
+def issuer(rows: list[Any]) -> tuple[str, str]:
+    """CNPJ and name of who issued the account's own notes; empty where there is none. Incoming notes are others'."""
     for told in map(one, rows):
         by = one(told.get("emitente"))
         if text(told.get("tipo")).upper() in ("", "S") and (found := document(by.get("cnpj"))):
-            return found
-    return ""
+            return found, text(by.get("razao_social"))
+    return "", ""
 
 
 def allowed(permissions: dict[str, Any]) -> dict[str, bool]:

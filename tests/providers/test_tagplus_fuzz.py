@@ -52,7 +52,7 @@ def test_orders_notes_and_people_are_read_or_passed_over(payload: Any, rows: lis
     assert isinstance(reading.has_note(told), bool)
     assert all(isinstance(may, bool) for may in reading.allowed(told).values())
     assert reading.company(told) == "" or len(reading.company(told)) == 14
-    assert isinstance(reading.issuer(rows), str)
+    assert all(isinstance(word, str) for word in reading.issuer(rows))
     assert all(reading.touched_products(rows))
     people = reading.customers_of_document(rows, "52998224725") + reading.customers_of_code(rows, "x")
     assert all(isinstance(one_, Found) for one_ in (*people, *reading.products_of_code(rows, "x")))

@@ -380,9 +380,9 @@ class TestAccount:
 
     def test_the_company_by_its_own_notes(self) -> None:
         incoming = {"tipo": "E", "emitente": {"cnpj": "04.252.011/0001-10"}}
-        own = {"tipo": "S", "emitente": {"cnpj": "11.222.333/0001-81"}}
-        assert reading.issuer([incoming, own]) == "11222333000181"
-        assert reading.issuer([incoming, None, {"emitente": None}]) == ""
+        own = {"tipo": "S", "emitente": {"cnpj": "11.222.333/0001-81", "razao_social": "Loja Sol Ltda"}}
+        assert reading.issuer([incoming, own]) == ("11222333000181", "Loja Sol Ltda")
+        assert reading.issuer([incoming, None, {"emitente": None}]) == ("", "")
 
     def test_permissions_that_are_not_told_are_held(self) -> None:
         assert reading.allowed({"alterar_estoque_produto": False, "funcionario_permissao_estorno": 1}) == {
