@@ -10,6 +10,7 @@ import ssl
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -27,6 +28,10 @@ from tasks.work import run_logger
 LEASE = "mailing"
 TIMEOUT_S = 30.0
 OK, FORWARDED = 250, 251
+OURSELVES = "[127.0.0.1]"
+"""What we say hello as: to find our own name out would be a look-up, which takes seconds on a machine without one."""
+NO_ADDRESS = (MessageError, ValueError, IndexError)
+"""What `Address` raises for a text that is none."""
 REFUSED = 500
 """From here on an answer is a refusal for good; below it, one for now."""
 
@@ -98,7 +103,7 @@ def _is_on(config: Settings) -> bool:
         return False
     try:
         Address(addr_spec=_sender(config))
-    except (ValueError, IndexError):
+    except NO_ADDRESS:
         run_logger().error("no e-mail is sent: ESTEIRA_SMTP_FROM (or ESTEIRA_SMTP_USER) must be an address")
         return False
     return True
@@ -112,19 +117,20 @@ def send(letter: Letter, config: Settings) -> End:
     """Send one mail and wait for the server's answer. What the server says is not kept: it may quote the address."""
     try:
         message = written(letter, config)
-    except (ValueError, IndexError):  # `Address` raises either for what is no address
+    except NO_ADDRESS:
         return End("failed", "the address is none that can be written to")
     try:
         server = _open(config)
     except (smtplib.SMTPException, OSError, ValueError) as error:
         return End("down", _said("connect", error))
     with _closed(server):
-        return _hand_over(server, message, letter.address)
+        return _hand_over(server, message)
 
 
 def written(letter: Letter, config: Settings) -> EmailMessage:
-    """The mail as it goes out, from the shop and not from us. Raises ValueError or IndexError for a bad address."""
+    """The mail as it goes out, from the shop and not from us. Raises one of NO_ADDRESS."""
     sender = _sender(config)
+    letter.address.encode("ascii")  # others take a server that speaks SMTPUTF8, which few do
     message = EmailMessage(policy=SMTP)
     message["From"] = Address(_line(letter.store), addr_spec=sender)
     message["To"] = Address(_line(letter.name), addr_spec=letter.address.strip())
@@ -141,9 +147,9 @@ def _open(config: Settings) -> smtplib.SMTP:
     safe = ssl.create_default_context()
     server: smtplib.SMTP
     if config.smtp_tls == "tls":
-        server = smtplib.SMTP_SSL(config.smtp_host, config.smtp_port, timeout=TIMEOUT_S, context=safe)
+        server = smtplib.SMTP_SSL(config.smtp_host, config.smtp_port, OURSELVES, timeout=TIMEOUT_S, context=safe)
     else:
-        server = smtplib.SMTP(config.smtp_host, config.smtp_port, timeout=TIMEOUT_S)
+        server = smtplib.SMTP(config.smtp_host, config.smtp_port, OURSELVES, timeout=TIMEOUT_S)
     try:
         if config.smtp_tls == "starttls":
             server.starttls(context=safe)
@@ -156,7 +162,7 @@ def _open(config: Settings) -> smtplib.SMTP:
     return server
 
 
-def _hand_over(server: smtplib.SMTP, message: EmailMessage, address: str) -> End:
+def _hand_over(server: smtplib.SMTP, message: EmailMessage) -> End:
     """Sender, recipient, text. Until the text has left, whatever goes wrong has sent nothing; after it, only the
     server's answer tells whether it took the mail.
     """
@@ -164,7 +170,7 @@ def _hand_over(server: smtplib.SMTP, message: EmailMessage, address: str) -> End
         code, _ = server.mail(message["From"].addresses[0].addr_spec)
         if code != OK:
             return End("down", f"MAIL: {code}")
-        code, _ = server.rcpt(address.strip())
+        code, _ = server.rcpt(message["To"].addresses[0].addr_spec)
         if code not in (OK, FORWARDED):
             return _judged("RCPT", code)
     except (smtplib.SMTPException, OSError, ValueError) as error:
