@@ -51,7 +51,7 @@ async def verify(db: Database, connection: Connection) -> Verified:
             await tell(db, connection, failed)
             raise
         index = blind_index(account.document, "account.document") if account.document else ""
-        if index and connection.account and index != connection.account:
+        if _is_another(connection, account, index):
             raise await _other_account(db, connection, account)
         async with db.write() as session:
             await connections.checked(session, connection.id, index or connection.account, account.features)
@@ -138,6 +138,15 @@ async def _tell_refused(session: AsyncSession, connection: Connection, account: 
         return
     draft = Draft("account.refused", connection.id, ACCOUNT, params={"kind": connection.kind, "problems": problems})
     await raise_notices(session, connection.merchant_id, [draft])
+
+
+def _is_another(connection: Connection, account: Account, index: str) -> bool:
+    """Whether the credential leads to another account than before: by the system's own id of it, where it tells one
+    (`features["uid"]`), else by the document, of which an ERP with branches may show now one and now another."""
+    before, now = connection.features.get("uid"), account.features.get("uid")
+    if before and now:
+        return bool(before != now)
+    return bool(index and connection.account and index != connection.account)
 
 
 async def _other_account(db: Database, connection: Connection, account: Account) -> OtherAccountError:

@@ -133,11 +133,12 @@ class TagPlus(OverHttp):
             "permissions": allowed,
             "missing_scopes": closed,
             "activity_log": self._has_log,
+            "uid": text(me.get("erp_uid")),
             "update_lists": False,
             "per_minute": PER_MINUTE,
         }
         name = name or text(me.get("gestao_id")) or text(me.get("nome"))
-        return Account(name, reading.company(me) or issuer, await self.per_minute(), features)
+        return Account(name, issuer or reading.company(me), await self.per_minute(), features)
 
     # Products and stock, as a source.
 
@@ -313,7 +314,8 @@ class TagPlus(OverHttp):
         order stays so, and a confirmed one is not opened again."""
         told, _ = await self.client.order(external_id)
         now, wanted = reading.status(told), self.states_told(order)
-        if not wanted or now not in _FORWARD or _FORWARD.index(wanted) <= _FORWARD.index(now):
+        is_ahead = now not in _FORWARD or not wanted or _FORWARD.index(wanted) <= _FORWARD.index(now)
+        if is_ahead or (wanted == CANCELLED and reading.has_note(told)):
             return STAGE_OF_STATUS.get(now, "")
         await self.client.set_order_status(external_id, wanted)
         return STAGE_OF_STATUS[wanted]

@@ -189,12 +189,14 @@ def company(me: dict[str, Any]) -> str:
 
 
 def issuer(rows: list[Any]) -> tuple[str, str]:
-    """CNPJ and name of who issued the account's own notes; empty where there is none. Incoming notes are others'."""
+    """CNPJ and name of who issued the account's own notes; empty where there is none, or where there are several, as
+    in an ERP with branches. Incoming notes are others'."""
+    found = {}
     for told in map(one, rows):
         by = one(told.get("emitente"))
-        if text(told.get("tipo")).upper() in ("", "S") and (found := document(by.get("cnpj"))):
-            return found, text(by.get("razao_social"))
-    return "", ""
+        if text(told.get("tipo")).upper() in ("", "S") and (cnpj := document(by.get("cnpj"))):
+            found[cnpj] = text(by.get("razao_social"))
+    return next(iter(found.items())) if len(found) == 1 else ("", "")
 
 
 def allowed(permissions: dict[str, Any]) -> dict[str, bool]:

@@ -2,14 +2,14 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from hub import connections
 from hub.clock import utcnow
-from hub.credentials import TokenStore
 from hub.db import Database
 from hub.notices import standing_notices
 from hub.policy import Policy
@@ -120,6 +120,29 @@ class TestPermissions:
         await accounts.verify(tagplus.db, again)
         async with tagplus.db.read() as session:
             assert list(await standing_notices(session, connection.merchant_id)) == []
+
+
+class TestWhoseItIs:
+    async def test_the_consent_of_another_company_switches_the_connection_off(self, tagplus: Subject) -> None:
+        await accounts.verify(tagplus.db, await tagplus.connection(Policy.model_validate(NO_QUOTA), {}, {}))
+        tagplus.sandbox.ask("POST", "/tagplus/accounts", name="outra")
+        tokens = tagplus.sandbox.ask("POST", "/tagplus/accounts/outra/tokens")
+        other = {"access_token": tokens["access_token"], "refresh_token": tokens["refresh_token"]}
+        async with tagplus.db.read() as session:
+            features = (await connections.find(session, CONNECTION)).features
+        again = await tagplus.connection(Policy.model_validate(NO_QUOTA), features, other)
+        with pytest.raises(accounts.OtherAccountError):
+            await accounts.verify(tagplus.db, again)
+
+    async def test_notes_of_a_branch_are_no_other_company(self, tagplus: Subject) -> None:
+        connection = await tagplus.connection(Policy.model_validate(NO_QUOTA), {}, {})
+        tagplus.vendor.company()
+        await accounts.verify(tagplus.db, connection)
+        tagplus.sandbox.ask("POST", ACCOUNT, cnpj="91050001000287")
+        async with tagplus.db.read() as session:
+            again = await connections.find(session, CONNECTION)
+        assert again.account
+        assert (await accounts.verify(tagplus.db, again)).account.name
 
 
 class TestPeople:
@@ -336,42 +359,3 @@ class TestNotes:
     def _days(self, tagplus: Subject) -> tuple[date, date]:
         today = date.fromisoformat(tagplus.sandbox.ask("GET", "/clock")["now"][:10])
         return today - timedelta(days=40), today + timedelta(days=1)
-
-
-class TestIdleConsents:
-    def _aged(self, days: float) -> dict[str, Any]:
-        """A pair that was got so many days ago and lived a day."""
-        return {"lifetime_s": 86400, "expires_at": (utcnow() - timedelta(days=days - 1)).isoformat()}
-
-    @pytest.mark.parametrize(("days", "is_due"), [(6.9, False), (7.1, True), (13.0, True)])
-    async def test_a_pair_a_week_old_is_renewed_once(self, tagplus: Subject, days: float, is_due: bool) -> None:
-        connection = await tagplus.connection(Policy.model_validate(NO_QUOTA), {}, self._aged(days))
-        renewed = [await accounts.keep_alive(tagplus.db, connection) for _ in range(3)]
-        assert renewed == [is_due, False, False]
-        assert tagplus.sandbox.ask("GET", "/calls/summary")["refreshes"] == int(is_due)
-        tokens = await TokenStore(tagplus.db, CONNECTION).load()
-        assert (tokens.expires_at or datetime.min.replace(tzinfo=UTC)) > utcnow() or not is_due
-        async with tagplus.opened(access_token=tokens.access, refresh_token=tokens.refresh) as provider:
-            assert (await provider.check()).name
-
-    async def test_a_pair_of_no_known_age_is_renewed(self, tagplus: Subject) -> None:
-        connection = await tagplus.connection(Policy.model_validate(NO_QUOTA), {}, {"lifetime_s": 0})
-        assert await accounts.keep_alive(tagplus.db, connection)
-        assert not await accounts.keep_alive(tagplus.db, connection)
-
-    async def test_one_that_ended_all_the_same_is_told(self, tagplus: Subject) -> None:
-        spent = {**self._aged(20), "refresh_token": "spent"}
-        connection = await tagplus.connection(Policy.model_validate(NO_QUOTA), {}, spent)
-        with pytest.raises(CallFailed) as raised:
-            await accounts.keep_alive(tagplus.db, connection)
-        assert (raised.value.outcome, raised.value.reason) == (Outcome.REAUTH, "token")
-        async with tagplus.db.read() as session:
-            (notice,) = await standing_notices(session, connection.merchant_id)
-        assert notice.code == "connection.token"
-
-    async def test_where_an_idle_pair_is_left_alone_nothing_is_asked(self, hub_db: Database, sandbox: Sandbox) -> None:
-        for kind in ("tiny_v2", "tiny_v3", "contaazul"):
-            subject = Subject(kind, hub_db, sandbox)
-            connection = await subject.connection(Policy.model_validate(NO_QUOTA), {}, self._aged(30))
-            assert not await accounts.keep_alive(hub_db, connection)
-        assert sandbox.ask("GET", "/calls/summary")["refreshes"] == 0

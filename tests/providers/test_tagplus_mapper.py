@@ -383,6 +383,8 @@ class TestAccount:
         own = {"tipo": "S", "emitente": {"cnpj": "11.222.333/0001-81", "razao_social": "Loja Sol Ltda"}}
         assert reading.issuer([incoming, own]) == ("11222333000181", "Loja Sol Ltda")
         assert reading.issuer([incoming, None, {"emitente": None}]) == ("", "")
+        branch = {"tipo": "S", "emitente": {"cnpj": "11.222.333/0002-62", "razao_social": "Loja Sol Ltda"}}
+        assert reading.issuer([own, branch, own]) == ("", ""), "an ERP with branches"
 
     def test_permissions_that_are_not_told_are_held(self) -> None:
         assert reading.allowed({"alterar_estoque_produto": False, "funcionario_permissao_estorno": 1}) == {
