@@ -205,7 +205,7 @@ async def _lock(session: AsyncSession, connection: Connection, readings: Sequenc
     """The products are ours until the transaction ends: an edit in the store waits, or is seen as queued."""
     ids = select(col(Binding.record_id)).where(*_here(connection, [reading.external_id for reading in readings]))
     mine = select(col(Product.id)).where(col(Product.id).in_(ids)).order_by(col(Product.sku), col(Product.id))
-    await session.execute(mine.with_for_update())
+    await session.execute(mine.with_for_update(key_share=True))
 
 
 async def _mark_read(

@@ -88,7 +88,7 @@ async def _lock(session: AsyncSession, connection: Connection, external_ids: Seq
         col(Binding.external_id).in_(external_ids),
     )
     mine = select(col(Product.id)).where(col(Product.id).in_(ids)).order_by(col(Product.sku), col(Product.id))
-    await session.execute(mine.with_for_update())
+    await session.execute(mine.with_for_update(key_share=True))
 
 
 async def plan_stock(
