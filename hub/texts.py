@@ -505,6 +505,7 @@ LABELS: dict[str, dict[str, str]] = {
         "track-orders": "Andamento dos pedidos, do ERP para a loja",
         "pull-invoices": "Notas fiscais do ERP para a loja",
     },
+    "stage": texts_orders.STAGES,
     "mode": {"full": "primeira leitura", "listing": "lista completa", "changes": "só o que mudou"},
     "op": {"create": "criar", "update": "atualizar", "deactivate": "desativar", "refuse": "recusar", "none": "manter"},
     "group": {

@@ -23,3 +23,16 @@ PLAIN = {
         "Depois, arquive este aviso.",
     ),
 }
+
+STAGES = {
+    "open": "em aberto",
+    "approved": "aprovado",
+    "preparing": "em preparação",
+    "invoiced": "faturado",
+    "ready": "pronto para envio",
+    "shipped": "enviado",
+    "not_delivered": "não entregue",
+    "delivered": "entregue",
+    "cancelled": "cancelado",
+}
+"""How far an order has come."""

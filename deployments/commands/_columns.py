@@ -65,7 +65,7 @@ ORDERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "source": (TEXT, ("conexao", "source")),
 }
 
-TOLD_ONLY = frozenset({"situacao", "situacao_do_pagamento", "atualizado_em"})
+TOLD_ONLY = frozenset({"situacao", "situacao_do_pagamento", "andamento", "atualizado_em"})
 """Columns that an export writes and an import passes over: states are not made by a spreadsheet."""
 
 

@@ -15,9 +15,11 @@ from deployments.commands import _shown as shown
 from deployments.commands._columns import ORDERS, PRODUCTS, head
 from deployments.commands._hub import opened
 from deployments.commands._sheets import write_sheet
+from hub import selling
 from hub.clock import format_br
 from hub.db import Database
 from hub.tables import Address, Connection, Customer, Invoice, Notice, Order, OrderItem, Product
+from hub.texts import label
 from hub.types import plain
 from web.api.notices import notice_out
 from web.api.products import shown as products_shown
@@ -62,7 +64,13 @@ async def _products(db: Database, merchant_id: str) -> Made:
 
 async def _orders(db: Database, merchant_id: str) -> Made:
     """One row an item, as they are imported."""
-    columns = (*(head(ORDERS, name) for name in ORDERS), "situacao", "situacao_do_pagamento", "atualizado_em")
+    columns = (
+        *(head(ORDERS, name) for name in ORDERS),
+        "situacao",
+        "situacao_do_pagamento",
+        "andamento",
+        "atualizado_em",
+    )
     rows: list[dict[str, Any]] = []
     query = select(Order).where(col(Order.merchant_id) == merchant_id)
     async for session, found in _pieces(db, query, Order):
@@ -107,6 +115,7 @@ def _order(order: Order, customer: Customer | None, address: Address | None) -> 
     return row | {
         "situacao": STATES.get(order.state, order.state),
         "situacao_do_pagamento": PAYMENT_STATES.get(order.payment_state, order.payment_state),
+        "andamento": label("stage", selling.stage(order)),
         "atualizado_em": format_br(order.updated_at),
     }
 

@@ -283,6 +283,9 @@ class TestExport:
             path = tmp_path / f"{what}.{suffix}"
             assert esteira("export", what, path, "--merchant", "loja-sol").code == 0
             assert path.stat().st_mode & 0o077 == 0
+            if (what, suffix) == ("orders", "csv"):
+                told = csv.DictReader(io.StringIO(path.read_text("utf-8-sig")), delimiter=";")
+                assert {row["andamento"] for row in told} == {"aprovado", "em aberto"}
             ran = take(esteira, what, path)
             assert (ran.code, f"0 changed, {count} unchanged" in ran.out) == (0, True), ran.out + ran.err
         assert ([p.model_dump() for p in held(Product)], [o.model_dump() for o in held(Order)]) == before

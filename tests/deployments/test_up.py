@@ -78,6 +78,8 @@ def test_up_answers_everywhere_and_ctrl_c_leaves_nothing(up: Up) -> None:
         "pull-invoices",
         "push-products",
         "export-orders",
+        "track-orders",
+        "drain-inbox",
     }
     assert {each["work_pool_name"] for each in deployments} == {"esteira"}
     automations = httpx.post(f"{up.prefect}/automations/filter", json={}).json()

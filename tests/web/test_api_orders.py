@@ -197,3 +197,89 @@ async def test_parcels_are_read_back_with_the_state(sol: httpx.AsyncClient, db: 
         session.add(Shipment(merchant_id="loja-sol", order_id=found.id, carrier="Correios", tracking_code="BR1"))
     (parcel,) = (await sol.get("/orders/1001/state")).json()["shipments"]
     assert (parcel["carrier"], parcel["tracking_code"], parcel["state"]) == ("Correios", "BR1", "shipped")
+
+
+class TestStage:
+    """`PUT /orders/{number}/stage`: the shop tells how far it has come."""
+
+    async def test_the_order_moves_on_and_the_erp_that_has_it_is_told(
+        self, sol: httpx.AsyncClient, db: Database, erp: Connection
+    ) -> None:
+        await sol.post("/orders", json=order())
+        await sol.post("/orders/1001/payments", json=APPROVED)
+        found = await one(db, Order)
+        async with db.write() as session:
+            here = {"merchant_id": "loja-sol", "connection_id": erp.id, "kind": "order", "record_id": found.id}
+            session.add(Binding(**here, external_id="77", sent_hash=found.content_hash, told="approved"))
+            await session.execute(update(OutboxEntry).values(state="sent"))
+        tracking = {"code": "BR1", "url": "https://rastreio.example/BR1", "carrier": "Correios"}
+        body = {"stage": "shipped", "tracking": tracking, "at": "2026-08-03T09:00:00-03:00"}
+        answer = await sol.put("/orders/1001/stage", json=body)
+        assert answer.status_code == 200
+        state = answer.json()
+        assert (state["stage"], [one["state"] for one in state["systems"]]) == ("shipped", ["waiting"])
+        assert state["shipments"] == [
+            {
+                "state": "shipped",
+                "carrier": "Correios",
+                "tracking_code": "BR1",
+                "tracking_url": "https://rastreio.example/BR1",
+                "shipped_at": "2026-08-03T12:00:00Z",
+                "delivered_at": None,
+            }
+        ]
+        assert (await sol.get("/orders/1001/state")).json() == state
+        assert (await sol.get("/orders/1001")).json()["stage"] == "shipped"
+        assert (await sol.get("/orders")).json()["items"][0]["stage"] == "shipped"
+        version = await queued(db, erp)
+        late = await sol.put("/orders/1001/stage", json={"stage": "preparing"})
+        assert (late.status_code, late.json()) == (200, state)
+        assert await queued(db, erp) == version, "nothing new, nobody is told"
+
+    async def test_without_news_the_stage_is_the_moneys(self, sol: httpx.AsyncClient) -> None:
+        placed = await sol.post("/orders", json=order())
+        assert placed.json()["stage"] == "open"
+        paid = await sol.post("/orders/1001/payments", json=APPROVED)
+        assert paid.json()["stage"] == "approved"
+        cancelled = await sol.post("/orders/1001/cancel")
+        assert cancelled.json()["stage"] == "cancelled"
+        moved = await sol.put("/orders/1001/stage", json={"stage": "shipped"})
+        assert moved.json()["stage"] == "cancelled", "it has ended"
+
+    @pytest.mark.parametrize(
+        ("body", "pointer", "words"),
+        [
+            (
+                {"stage": "sent"},
+                "#/stage",
+                "'preparing', 'invoiced', 'ready', 'shipped', 'not_delivered' or 'delivered'",
+            ),
+            ({"stage": "cancelled"}, "#/stage", "POST /orders/{number}/cancel"),
+            ({"stage": "approved"}, "#/stage", "by its payments"),
+            ({}, "#/stage", "required"),
+            ({"stage": "shipped", "tracking": {}}, "#/tracking/code", "required"),
+            ({"stage": "shipped", "tracking": {"code": "1", "url": "javascript:x"}}, "#/tracking/url", "pattern"),
+            ({"stage": "shipped", "at": "2026-08-03T09:00:00"}, "#/at", "timezone"),
+            ({"stage": "shipped", "carrier": "Correios"}, "#/carrier", "not permitted"),
+        ],
+    )
+    async def test_what_does_not_fit_is_told_with_what_does(
+        self, sol: httpx.AsyncClient, body: dict[str, Any], pointer: str, words: str
+    ) -> None:
+        await sol.post("/orders", json=order())
+        answer = await sol.put("/orders/1001/stage", json=body)
+        assert answer.status_code == 422
+        (error,) = answer.json()["errors"]
+        assert error["pointer"] == pointer
+        assert words in error["detail"]
+
+    async def test_no_merchant_moves_anothers_order(self, sol: httpx.AsyncClient, lua: httpx.AsyncClient) -> None:
+        await sol.post("/orders", json=order())
+        assert (await lua.put("/orders/1001/stage", json={"stage": "shipped"})).status_code == 404
+        assert (await sol.get("/orders/1001")).json()["stage"] == "open"
+
+    async def test_a_time_to_come_is_now(self, sol: httpx.AsyncClient) -> None:
+        await sol.post("/orders", json=order())
+        body = {"stage": "shipped", "tracking": {"code": "BR1"}, "at": "2999-01-01T00:00:00Z"}
+        (parcel,) = (await sol.put("/orders/1001/stage", json=body)).json()["shipments"]
+        assert parcel["shipped_at"] < "2999"

@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 
 from hub import fiscal
 from hub.payments import LONGEST_REFERENCE, Happened
+from hub.stages import Stage
 from web.api.values import Money, Number, Picture, Quantity, Sku, Text, Uf, UnitPrice
 
 
@@ -237,6 +238,11 @@ class PaymentOut(Body):
     paid_at: datetime | None
 
 
+OrderStage = Annotated[
+    Stage, Field(description="how far it has come, by its money and its goods; a refunded order is `cancelled` here")
+]
+
+
 class OrderRow(Body):
     """An order in a list: without people."""
 
@@ -244,6 +250,7 @@ class OrderRow(Body):
     source: str
     state: Literal["created", "paid", "cancelled", "refunded"]
     payment_state: Literal["pending", "partly_paid", "paid", "cancelled", "refunded"]
+    stage: OrderStage
     total: Money
     placed_at: datetime
     paid_at: datetime | None
@@ -293,7 +300,7 @@ class InvoiceOut(Body):
 
 
 class ShipmentOut(Body):
-    """A parcel of an order; `state` is `shipped` or `delivered`."""
+    """A parcel of an order; `state` is `ready` (it has a code, and has not left), `shipped` or `delivered`."""
 
     state: str
     carrier: str
@@ -309,6 +316,7 @@ class OrderState(Body):
     number: str
     state: str
     payment_state: str
+    stage: OrderStage
     paid_at: datetime | None
     updated_at: datetime
     systems: list[SystemState]

@@ -11,12 +11,13 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from hub import orders, payments
+from hub import orders, payments, progress, selling
 from hub.buyers import Buyer
+from hub.clock import utcnow
 from hub.db import Database
 from hub.orders import Line, OrderRefused, PlacedOrder
 from hub.payments import REFUND, REFUND_MARK, PaymentEvent, UnknownOrderError
-from hub.records import OutgoingAddress
+from hub.records import OutgoingAddress, Parcel
 from hub.tables import Address, Binding, Connection, Customer, Invoice, Order, OrderItem, OutboxEntry, Payment, Shipment
 from web.api.gate import Caller, GatedRoute, caller_of, db_of
 from web.api.invoices import invoice_out
@@ -36,6 +37,7 @@ from web.api.models import (
     SystemState,
 )
 from web.api.pages import CursorText, Limit, page
+from web.api.stage_models import StageIn
 from web.api.values import Number
 
 routes = APIRouter(route_class=GatedRoute, tags=["orders"])
@@ -89,7 +91,7 @@ async def list_orders(
 
 @routes.post("/orders/{number}/payments")
 async def post_payment(db: Db, who: Who, number: Number, payment: PaymentIn) -> OrderOut:
-    """Tell of a payment. The order is sent to the ERP once all of its total is approved; partly paid is not paid."""
+    """Tell of a payment. An order is paid once all of its total is approved; partly paid is not paid."""
     event = PaymentEvent(**payment.model_dump())
     async with db.write() as session:
         return await _whole(session, await payments.record(session, who.merchant_id, number, event))
@@ -100,6 +102,27 @@ async def cancel_order(db: Db, who: Who, number: Number) -> OrderOut:
     """Cancel an order. If an ERP has it, it is told, or the merchant where it cannot be."""
     async with db.write() as session:
         return await _whole(session, await payments.cancel(session, who.merchant_id, number))
+
+
+@routes.put("/orders/{number}/stage")
+async def put_stage(db: Db, who: Who, number: Number, told: StageIn) -> OrderState:
+    """Tell how far the shop has come with an order, and its parcel. The ERPs that have it are told.
+
+    It only goes forward: what comes late or twice changes nothing, and the answer says where the order stands.
+    """
+    now = utcnow()
+    async with db.write() as session:
+        order = await payments.find(session, who.merchant_id, number)
+        await progress.advance(
+            session,
+            who.merchant_id,
+            order,
+            told.stage,
+            source_connection=None,
+            as_of=min(told.at or now, now),
+            parcel=Parcel(told.tracking.code, told.tracking.url, told.tracking.carrier) if told.tracking else None,
+        )
+        return await _stands(session, order)
 
 
 @routes.get("/orders/{number}")
@@ -113,16 +136,7 @@ async def get_order(db: Db, who: Who, number: Number) -> OrderOut:
 async def order_state(db: Db, who: Who, number: Number) -> OrderState:
     """Where an order stands: paid or not, in which ERPs, with which invoices."""
     async with db.read() as session:
-        order = await _one(session, who, number)
-        systems, invoices = await _systems(session, order), await _invoices(session, order)
-        shipments = await _shipments(session, order)
-    row = _row(order)
-    return OrderState(
-        **{name: row[name] for name in ("number", "state", "payment_state", "paid_at", "updated_at")},
-        systems=systems,
-        invoices=invoices,
-        shipments=shipments,
-    )
+        return await _stands(session, await _one(session, who, number))
 
 
 @routes.get("/orders/{number}/shipments")
@@ -175,7 +189,18 @@ async def _one(session: AsyncSession, who: Caller, number: str) -> Order:
 
 
 def _row(order: Order) -> dict[str, Any]:
-    return {name: getattr(order, name) for name in OrderRow.model_fields}
+    """`stage` is as the order stands, by its money too, and not only what was told of its goods."""
+    return {name: getattr(order, name) for name in OrderRow.model_fields} | {"stage": selling.stage(order)}
+
+
+async def _stands(session: AsyncSession, order: Order) -> OrderState:
+    row = _row(order)
+    return OrderState(
+        **{name: row[name] for name in ("number", "state", "payment_state", "stage", "paid_at", "updated_at")},
+        systems=await _systems(session, order),
+        invoices=await _invoices(session, order),
+        shipments=await _shipments(session, order),
+    )
 
 
 async def _whole(session: AsyncSession, order: Order) -> OrderOut:
