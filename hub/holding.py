@@ -101,7 +101,8 @@ async def refresh(session: AsyncSession, merchant_id: str, product_ids: Collecti
     if not touched:
         return
     mine = select(Product).where(col(Product.merchant_id) == merchant_id, col(Product.id).in_(touched))
-    # Orders that come in refer to the products, and so lock their keys: those stay free, or two would wait for each other.
+    # Orders that come in refer to the products, and so lock their keys: were those not left free, two orders of one
+    # product would wait for each other.
     in_order = mine.order_by(col(Product.sku), col(Product.id)).with_for_update(key_share=True)
     products = {p.id: p for p in (await session.execute(in_order.execution_options(populate_existing=True))).scalars()}
     for connection, balances in await _balances(session, merchant_id, list(products)):
