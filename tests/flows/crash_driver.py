@@ -22,6 +22,7 @@ from flows.pull_catalog import pull_catalog
 from flows.pull_invoices import pull_invoices
 from flows.pull_stock import pull_stock
 from flows.push_products import push_products
+from flows.track_orders import track_orders
 from hub import connections
 from hub.settings import settings
 from hub.start import open_hub
@@ -47,6 +48,10 @@ async def _push_products(connection: str) -> str:
 
 async def _export_orders(connection: str) -> str:
     return _outcome(await export_orders.fn(connection))
+
+
+async def _track_orders(connection: str) -> str:
+    return _outcome(await track_orders.fn(connection))
 
 
 async def _ten_calls(connection: str) -> str:
@@ -76,6 +81,7 @@ JOBS: dict[str, Callable[[str], Awaitable[str]]] = {
     "pull-invoices": _pull_invoices,
     "push-products": _push_products,
     "export-orders": _export_orders,
+    "track-orders": _track_orders,
     "ten-calls": _ten_calls,
     "ten-looks": _ten_looks,
 }
