@@ -132,6 +132,7 @@ async def write(session: AsyncSession, planned: Plan, seen: Mapping[str, str]) -
     await _write_products(session, planned)
     await _write_parts(session, planned)
     await _write_bindings(session, planned, seen)
+    await _forget_sent(session, planned)
     await quarantine.release(session, connection, KIND, _mended(planned))
     await quarantine.hold(session, connection, KIND, planned.refused, seen, planned.as_of)
     changed = [(record, group) for record, _ in planned.creates for group in GROUPS]
@@ -307,6 +308,14 @@ async def _write_parts(session: AsyncSession, planned: Plan) -> None:
     await insert_rows(session, RelatedProduct.__table__, related)  # type: ignore[attr-defined]
 
 
+async def _forget_sent(session: AsyncSession, planned: Plan) -> None:
+    """What we sent last does not stand there any more: the same content, queued later, is news to them."""
+    if planned.updates:
+        theirs = (col(Binding.connection_id) == planned.connection.id, col(Binding.kind) == KIND)
+        edited = [record_id for record_id, *_ in planned.updates]
+        await session.execute(update(Binding).where(*theirs, col(Binding.record_id).in_(edited)).values(sent_hash=""))
+
+
 async def _write_bindings(session: AsyncSession, planned: Plan, seen: Mapping[str, str]) -> None:
     now = utcnow()
     connection = planned.connection
@@ -344,11 +353,6 @@ async def _write_bindings(session: AsyncSession, planned: Plan, seen: Mapping[st
                 for binding_id, prepared in planned.rebound
             ],
         )
-    if planned.updates:
-        # What we sent last does not stand there any more: the same content, queued later, is news to them.
-        theirs = (table.c.connection_id == connection.id, table.c.kind == KIND)
-        edited = [record_id for record_id, *_ in planned.updates]
-        await session.execute(update(table).where(*theirs, table.c.record_id.in_(edited)).values(sent_hash=""))
     known = [p for _, p, _ in planned.updates] + planned.unchanged
     again = [
         {

@@ -317,15 +317,13 @@ async def _read_lines(
     earliest: datetime,
 ) -> None:
     since = utcnow() - RESERVED
-    here = and_(
-        col(Binding.connection_id) == connection.id,
-        col(Binding.kind) == "order",
-        col(Binding.record_id) == col(Order.id),
-    )
-    queued = and_(
-        col(OutboxEntry.connection_id) == connection.id,
-        col(OutboxEntry.kind) == "order",
-        col(OutboxEntry.record_id) == col(Order.id),
+    here, queued = (
+        and_(
+            col(table.connection_id) == connection.id,
+            col(table.kind) == "order",
+            col(table.record_id) == col(Order.id),
+        )
+        for table in (Binding, OutboxEntry)
     )
     rows = await session.execute(
         select(
