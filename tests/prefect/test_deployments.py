@@ -24,12 +24,23 @@ async def {function}(connection: str | None = None, dry_run: bool = False) -> li
 '''
 
 
+PATHS = (
+    ("pull-catalog", "path:catalog"),
+    ("pull-stock", "path:stock"),
+    ("pull-invoices", "path:invoices"),
+    ("push-products", "path:products"),
+    ("export-orders", "path:orders"),
+    ("track-orders", "path:progress"),
+    ("drain-inbox", "path:inbox"),
+)
+
+
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("root")
     shutil.copy(ROOT / "prefect.yaml", folder)
     (folder / "flows").mkdir()
-    for name in ("pull-catalog", "pull-stock", "pull-invoices", "push-products", "export-orders"):
+    for name, _ in PATHS:
         function = name.replace("-", "_")
         (folder / "flows" / f"{function}.py").write_text(FLOW.format(name=name, function=function))
     return folder
@@ -52,13 +63,7 @@ async def named(client: PrefectClient, name: str) -> DeploymentResponse:
 
 
 async def test_the_paths_are_deployed_as_ops_find_them(deployed: PrefectClient, root: Path) -> None:
-    for name, tag in (
-        ("pull-catalog", "path:catalog"),
-        ("pull-stock", "path:stock"),
-        ("pull-invoices", "path:invoices"),
-        ("push-products", "path:products"),
-        ("export-orders", "path:orders"),
-    ):
+    for name, tag in PATHS:
         found = await named(deployed, name)
         assert found.work_pool_name == "esteira"
         assert set(found.tags) == {"esteira", tag, "autorerun"}
