@@ -69,7 +69,7 @@ async def advance(
         if stage == Stage.CANCELLED:
             await _nothing_to_tell(session, order, source_connection)
     before = stages.of_order(order.state, order.stage)
-    if stages.is_further(stage, order.stage):
+    if stages.is_further(stage, before):
         order.stage, order.updated_at = stage, utcnow()
         await session.flush()
     if stage == Stage.CANCELLED and order.state not in ENDED:

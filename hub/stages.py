@@ -4,6 +4,7 @@ An order only ever goes forward. Both sides move it and their messages cross, so
 has heard of: whatever the order of arrival, the end is the same, and nobody answers a message with another.
 """
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 
@@ -40,6 +41,15 @@ def is_further(one: str, than: str) -> bool:
 def rank(stage: str) -> int:
     """The place of a stage in an order's life; -1 for none, or for one that this version does not know."""
     return _RANK.get(stage, -1)
+
+
+def earliest(stage: str, told_as: Iterable[str]) -> str:
+    """The stage that a system's word is to us, where the merchant had it stand for others (`told_as`) besides.
+
+    What we have told comes back, and says no more than we said: an approved order that the ERP calls "preparing" by the
+    merchant's choice has not been prepared by coming back.
+    """
+    return min((stage, *told_as), key=rank) if stage else ""
 
 
 def of_order(state: str, stage: str) -> Stage:

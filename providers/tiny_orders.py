@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from hub.policy import Policy
 from hub.records import OutgoingCustomer, OutgoingOrder, Parcel
-from hub.stages import Stage
+from hub.stages import Stage, earliest
 from providers.contract import CallFailed, Outcome, Row
 from providers.tiny_parse import document, fingerprint, number, text
 
@@ -135,6 +135,13 @@ def stage_of(told: Any) -> str:
     """The stage that a situation is to us; '' for one that is not known."""
     found = situation(told)
     return found.stage.value if found else ""
+
+
+def stage_meant(policy: Policy, told: Any) -> str:
+    """The stage that a situation is to us where the merchant calls stages by situations of his own choice."""
+    there = situation(told)
+    mine = [stage.value for stage in Stage if there is not None and situation(told_for(policy, stage)) == there]
+    return earliest(stage_of(told), mine)
 
 
 def payment(method: str) -> str:

@@ -20,7 +20,17 @@ from providers.contract import Attempt, CallFailed, Found, Gone, Outcome
 from providers.http import Http, OverHttp
 from providers.tiny_account import gone
 from providers.tiny_notes import WATCH_DAYS, issued_on
-from providers.tiny_orders import Candidate, Situation, is_ours, mark, newest, rejected, situation_for, told_for
+from providers.tiny_orders import (
+    Candidate,
+    Situation,
+    is_ours,
+    mark,
+    newest,
+    rejected,
+    situation_for,
+    stage_meant,
+    told_for,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -123,7 +133,8 @@ class OrdersToTiny(OverHttp):
             payload, asked_at = await self._order(external_id)
         except CallFailed as failed:
             return gone(external_id, failed)
-        return self._words.status(payload, external_id, asked_at)
+        status = self._words.status(payload, external_id, asked_at)
+        return replace(status, stage=stage_meant(self.policy, status.told))
 
     def _is_settled(self, payload: Any, stage: str) -> bool:
         return bool(self._words.invoice_id(payload)) or is_further(stage, Stage.PREPARING)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -22,6 +23,7 @@ from hub.records import (
 )
 from hub.selling import NotSendableError
 from hub.settings import settings
+from hub.stages import Stage, earliest
 from hub.tables import Connection
 from providers.consent import OAuthApp
 from providers.contract import Account, Attempt, CallFailed, Feed, Found, Gone, Outcome, Page, Reading, Row, StockPage
@@ -331,7 +333,9 @@ class TagPlus(OverHttp):
             told, asked_at = await self.client.order(external_id)
         except CallFailed as failed:
             return gone(external_id, failed)
-        return reading.order_status(external_id, told, asked_at)
+        status = reading.order_status(external_id, told, asked_at)
+        mine = [stage.value for stage in Stage if mapper.told_status(stage, self._policy) == status.told]
+        return replace(status, stage=earliest(status.stage, mine))
 
     # Invoices.
 

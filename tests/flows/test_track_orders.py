@@ -159,6 +159,18 @@ class TestTracked:
         assert again.tally.changed == 0
         assert tables <= {"cursor", "lease", "quota", "run_report"}
 
+    @pytest.mark.parametrize("source", ["tiny_v2", "tiny_v3", "tagplus"])
+    async def test_a_word_of_the_merchants_own_choice_comes_back_as_what_was_told(
+        self, db: Database, sandbox: Sandbox, source: str
+    ) -> None:
+        own = {"open": "B"} if source == "tagplus" else {"open": "preparando_envio", "approved": "preparando_envio"}
+        erp = await opened(db, sandbox, source, status_map=own)
+        await erp.order("1001", LINES, pay=False)
+        await erp.export()
+        assert erp.stands() == ["B" if source == "tagplus" else "preparando_envio"]
+        summary = await erp.track()
+        assert (summary.tally.changed, (await erp.known("1001")).stage) == (0, "")
+
     async def test_cancelled_over_there_is_cancelled_here_and_told(self, erp: Trade) -> None:
         await erp.order("1001", LINES)
         await erp.export()
