@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -23,7 +22,6 @@ from hub.records import (
 )
 from hub.selling import NotSendableError
 from hub.settings import settings
-from hub.stages import Stage, earliest
 from hub.tables import Connection
 from providers.consent import OAuthApp
 from providers.contract import Account, Attempt, CallFailed, Feed, Found, Gone, Outcome, Page, Reading, Row, StockPage
@@ -333,9 +331,7 @@ class TagPlus(OverHttp):
             told, asked_at = await self.client.order(external_id)
         except CallFailed as failed:
             return gone(external_id, failed)
-        status = reading.order_status(external_id, told, asked_at)
-        mine = [stage.value for stage in Stage if mapper.told_status(stage, self._policy) == status.told]
-        return replace(status, stage=earliest(status.stage, mine))
+        return reading.as_meant(reading.order_status(external_id, told, asked_at), self._policy)
 
     # Invoices.
 

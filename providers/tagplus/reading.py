@@ -1,13 +1,16 @@
 """TagPlus's payloads as our records: pure functions, which raise for no JSON (`reference/tagplus.md §6` to `§9`)."""
 
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from hub.policy import Policy
 from hub.records import InvoiceRow, KitPart, OrderStatus, ProductKind, ProductRecord, Refused, StockRecord
+from hub.stages import Stage, earliest
 from providers.contract import Found, Row
 from providers.tagplus.codes import CANCELLED, LACKS, NOTE_STATES, STAGE_OF_STATUS
-from providers.tagplus.mapper import number_in_marker
+from providers.tagplus.mapper import number_in_marker, told_status
 from providers.tiny_parse import Reader, addresses, document, fingerprint, identity, many, one, text
 
 FLAGS = {"1": True, "TRUE": True, "0": False, "FALSE": False}
@@ -149,6 +152,12 @@ def order_status(external_id: str, told: dict[str, Any], as_of: datetime) -> Ord
         number=number_in_marker(text(told.get("observacoes"))),
         erp_number=text(told.get("numero")),
     )
+
+
+def as_meant(status: OrderStatus, policy: Policy) -> OrderStatus:
+    """The same where the merchant calls stages by statuses of his own choice."""
+    mine = [stage.value for stage in Stage if told_status(stage, policy) == status.told]
+    return replace(status, stage=earliest(status.stage, mine))
 
 
 def has_note(told: dict[str, Any]) -> bool:
