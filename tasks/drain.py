@@ -7,6 +7,7 @@ to do: in busy hours an event costs no run, no import and no new connection.
 
 import asyncio
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 
 from hub import connections, inbox
@@ -84,6 +85,7 @@ class Life:
     aside: dict[str, float] = field(default_factory=dict)
     """Connections that somebody else drains, or whose worker failed, and since when."""
     ended: list[Summary] = field(default_factory=list)
+    mailman: asyncio.Task[Counter[str]] | None = None
     is_ending: bool = False
     began: float = field(default_factory=time.monotonic)
 
@@ -110,6 +112,8 @@ class Life:
             for signal in self.signals.values():
                 signal.set()
             await asyncio.gather(*self.workers.values(), return_exceptions=True)
+            if self.mailman is not None:
+                await asyncio.gather(self.mailman, return_exceptions=True)
         self._reap()
         return self.ended
 
@@ -146,7 +150,7 @@ class Life:
                 signal.clear()
                 while await see_to(work, first=first):
                     first = False
-                await mailing.send_due(self.db)
+                self._mail()
                 self.busy.discard(name)
                 async with asyncio.timeout(settings().inbox_quiet_s):
                     await signal.wait()
@@ -154,6 +158,11 @@ class Life:
             return
         finally:
             self.busy.discard(name)
+
+    def _mail(self) -> None:
+        """Send what buyers are to be told, beside the workers: a mail server may take half a minute for one."""
+        if self.mailman is None or self.mailman.done():
+            self.mailman = asyncio.create_task(mailing.send_due(self.db))
 
     def _reap(self) -> None:
         """Note how ended workers ended."""

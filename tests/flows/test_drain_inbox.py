@@ -1,0 +1,227 @@
+"""What an ERP tells by webhook stands in the store after the drain: over real HTTP, both ways it may go wrong."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from hub import connections, inbox
+from hub.db import Database
+from hub.inbox import PAUSES_S
+from hub.settings import settings
+from hub.tables import InboxEvent, OutboxEntry
+from hub.tables.tenancy import ConnectionState
+from tasks import catalog
+from tasks.drain import drain
+from tasks.paths import PathFailed
+from tests.contract.subjects import Sandbox
+from tests.flows import live
+from tests.flows.live import Live
+from tests.flows.trade import LINES
+
+
+@pytest.fixture(params=["tiny_v2", "tiny_v3", "tagplus"])
+def source(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def web(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setenv("ESTEIRA_TINY_SEARCH_LAG_S", "0")
+    monkeypatch.setenv("ESTEIRA_TAGPLUS_SEARCH_LAG_S", "0")
+    settings.cache_clear()
+    with live.served(database_url) as url:
+        yield url
+
+
+@pytest.fixture
+async def erp(db: Database, sandbox: Sandbox, source: str, web: str) -> Live:
+    return await live.opened(db, sandbox, source, web)
+
+
+@pytest.fixture
+async def tagplus(db: Database, sandbox: Sandbox, web: str) -> Live:
+    return await live.opened(db, sandbox, "tagplus", web)
+
+
+async def sold(erp: Live) -> str:
+    """A paid order that is over there; their id of it."""
+    await erp.order("1001", LINES)
+    await erp.export()
+    return (await erp.bound("1001")).external_id
+
+
+async def due_again(db: Database) -> None:
+    """The pauses are over."""
+    async with db.write() as session:
+        await session.execute(update(InboxEvent).values(not_before=None))
+
+
+async def test_a_price_and_a_balance_of_theirs_stand_in_the_store(erp: Live) -> None:
+    erp.reprice("CAN-1", "31.40")
+    erp.count("CAN-2", 3)
+    erp.arrive()
+    await erp.drain()
+    assert await erp.shown() == {"CAN-1": ("31.40", "10"), "CAN-2": ("26.10", "3")}
+    assert await erp.states() == {"done"}
+
+
+async def test_an_order_moves_on_in_the_store(erp: Live) -> None:
+    order_id = await sold(erp)
+    is_tagplus = erp.kind == "tagplus"  # which knows no more of an order than open, confirmed, cancelled
+    words = {"status": "C"} if is_tagplus else {"situacao": "enviado"}
+    erp.edit(order_id, **words)
+    erp.arrive()
+    await erp.drain()
+    order = await erp.known("1001")
+    assert (order.state if erp.kind == "tagplus" else order.stage) == (
+        "cancelled" if erp.kind == "tagplus" else "shipped"
+    )
+    assert await erp.states() <= {"done", "ignored"}
+
+
+async def test_a_note_comes_to_its_order_and_never_back_from_cancelled(erp: Live) -> None:
+    note = erp.invoice(await sold(erp))
+    erp.arrive()
+    await erp.drain()
+    assert await erp.notes() == ["authorised"]
+    erp.cancel_note(note)
+    erp.arrive()
+    if erp.kind == "tagplus":
+        await erp.drain()
+    else:
+        await erp.pull_invoices()  # Tiny tells nobody of a cancelled note
+    assert await erp.notes() == ["cancelled"]
+    async with erp.db.write() as session:
+        await inbox.replay(session, state="done")
+    await erp.drain()
+    assert await erp.notes() == ["cancelled"], "the approval came once more"
+
+
+async def test_an_event_of_a_note_whose_order_is_not_written_down_yet_waits_for_it(tagplus: Live) -> None:
+    tagplus.sandbox.fault("answer_lost", match={"operation": "POST /pedidos"})
+    await tagplus.order("1001", LINES)
+    await tagplus.export()
+    (there,) = tagplus.there()
+    tagplus.invoice(str(there["id"]))
+    tagplus.arrive()
+    await tagplus.drain()
+    assert await tagplus.notes() == []
+    assert "pending" in await tagplus.states()
+    async with tagplus.db.write() as session:
+        await session.execute(update(OutboxEntry).values(not_before=None))
+    await tagplus.export()
+    await due_again(tagplus.db)
+    await tagplus.drain()
+    assert await tagplus.notes() == ["authorised"]
+    assert len(tagplus.there()) == 1
+
+
+async def test_orders_of_others_are_passed_over_without_a_call(erp: Live) -> None:
+    item = {"descricao": "X", "unidade": "UN", "quantidade": 1, "valor_unitario": 5}
+    body = {} if erp.kind == "tagplus" else {"cliente": {"nome": "Outro"}, "itens": [item]}
+    erp.sandbox.ask("POST", f"{erp.account}/orders", **body)
+    erp.arrive()
+    erp.forget()
+    await erp.drain()
+    assert await erp.states() == {"ignored"}
+    assert erp.sandbox.calls() == []
+
+
+async def test_ten_events_about_one_product_are_one_reading(tagplus: Live) -> None:
+    for balance in range(10):
+        tagplus.count("CAN-1", balance)
+    tagplus.arrive()
+    tagplus.forget()
+    await tagplus.drain()
+    assert len(tagplus.sandbox.calls()) <= 2
+    assert (await tagplus.shown())["CAN-1"][1] == "9"
+
+
+async def test_a_poison_event_fails_alone_is_told_and_can_be_replayed(
+    tagplus: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = tagplus.key("CAN-1")
+    take = catalog.take
+
+    async def poisoned(work: Any, batch: Any) -> None:
+        if bad in batch.ids:
+            raise KeyError("a field that nobody thought of")
+        await take(work, batch)
+
+    tagplus.reprice("CAN-1", "31.40")
+    tagplus.reprice("CAN-2", "32.40")
+    tagplus.arrive()
+    with monkeypatch.context() as broken:
+        broken.setattr("tasks.catalog.take", poisoned)
+        for _ in PAUSES_S:
+            await tagplus.drain()
+            await due_again(tagplus.db)
+    assert {sku: price for sku, (price, _) in (await tagplus.shown()).items()} == {"CAN-1": "25.00", "CAN-2": "32.40"}
+    assert await tagplus.states() == {"failed", "done"}
+    assert "inbox.failed" in await tagplus.notices()
+    (failed,) = [event for event in await tagplus.events() if event.state == "failed"]
+    assert "KeyError" in failed.reason and "nobody thought" not in failed.reason
+    async with tagplus.db.write() as session:
+        await inbox.replay(session, connection_id=tagplus.id)
+    await tagplus.drain()
+    assert (await tagplus.shown())["CAN-1"][0] == "31.40"
+    assert "inbox.failed" not in await tagplus.notices()
+
+
+async def test_a_vendor_that_is_away_is_asked_again_and_no_event_is_lost(
+    erp: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ESTEIRA_RETRY_ATTEMPTS", "1")
+    settings.cache_clear()
+    erp.count("CAN-1", 4)
+    erp.arrive()
+    erp.sandbox.fault("error_500", times=None)
+    await erp.drain()
+    assert await erp.states() == {"pending"}
+    erp.sandbox.ask("DELETE", "/faults")
+    await due_again(erp.db)
+    await erp.drain()
+    assert (await erp.shown())["CAN-1"][1] == "4"
+
+
+async def test_events_wait_for_a_connection_whose_token_is_refused(db: Database, sandbox: Sandbox, web: str) -> None:
+    erp = await live.opened(db, sandbox, "tiny_v2", web)
+    sandbox.account(token="another-token")
+    erp.count("CAN-1", 4)
+    erp.arrive()
+    with pytest.raises(PathFailed):
+        await erp.drain()
+    (event,) = await erp.events()
+    assert (event.state, event.attempts) == ("pending", 0)
+    async with db.write() as session:
+        found = await connections.find(session, erp.id)
+        assert found.state == ConnectionState.DISCONNECTED
+        found.credentials = {"token": "another-token"}
+        found.state = ConnectionState.ACTIVE
+        session.add(found)
+    await due_again(db)
+    await erp.drain()
+    assert (await erp.shown())["CAN-1"][1] == "4"
+
+
+async def test_what_the_policy_does_not_follow_is_ignored(erp: Live) -> None:
+    async with erp.db.write() as session:
+        found = await connections.find(session, erp.id)
+        found.policy = {**found.policy, "pull_stock": False}
+        session.add(found)
+    erp.count("CAN-1", 4)
+    erp.arrive()
+    await erp.drain()
+    assert await erp.states() <= {"ignored", "done"}
+    assert (await erp.shown())["CAN-1"][1] == "10"
+
+
+async def test_a_dry_run_tells_and_leaves_everything(erp: Live) -> None:
+    erp.count("CAN-1", 4)
+    erp.arrive()
+    erp.forget()
+    (summary,) = await drain(erp.id, dry_run=True, db=erp.db)
+    assert summary.changes and summary.changes[0].op == "read"
+    assert await erp.states() == {"pending"} and erp.sandbox.calls() == []
