@@ -17,6 +17,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
+from flows.drain_inbox import drain_inbox
 from flows.export_orders import export_orders
 from flows.pull_catalog import pull_catalog
 from flows.pull_invoices import pull_invoices
@@ -54,6 +55,10 @@ async def _track_orders(connection: str) -> str:
     return _outcome(await track_orders.fn(connection))
 
 
+async def _drain_inbox(connection: str) -> str:
+    return _outcome(await drain_inbox.fn(connection))
+
+
 async def _ten_calls(connection: str) -> str:
     """Ten tasks, each with a call of its own, over one provider."""
     return await _at_once(connection, lambda provider, _: provider.list_products(1))
@@ -82,6 +87,7 @@ JOBS: dict[str, Callable[[str], Awaitable[str]]] = {
     "push-products": _push_products,
     "export-orders": _export_orders,
     "track-orders": _track_orders,
+    "drain-inbox": _drain_inbox,
     "ten-calls": _ten_calls,
     "ten-looks": _ten_looks,
 }

@@ -12,7 +12,7 @@ import flows.pull_catalog
 import flows.pull_invoices
 import flows.pull_stock
 from hub import doors
-from hub.connections import find
+from hub.connections import find, learn
 from hub.db import Database
 from hub.settings import Settings
 from hub.tables import InboxEvent, Invoice, Price, Product
@@ -52,9 +52,8 @@ class Live(Trade):
         async with self.db.write() as session:
             connection = await find(session, self.id)
             await doors.ensure(session, connection, webhooks.TOPICS, has_secret=webhooks.HAS_SECRET)
-            made = await doors.of(session, self.id)
-        found = {door.topic: f"{web}{doors.PATH}/{door.key}" for door in made}
-        secrets = {door.topic: door.secret for door in made}
+            secrets = {door.topic: door.secret for door in await doors.of(session, self.id)}
+        found = {topic: f"{web}{path}" for topic, path in (await self.paths()).items()}
         if self.kind == "tagplus":
             for topic, names in EVENTS.items():
                 body = {"nome_integracao": topic, "url": found[topic], "eventos": names, "hub_secret": secrets[topic]}
@@ -68,6 +67,11 @@ class Live(Trade):
             shop = {"produto": found["produto"], "precos": found["precos"]}
             self.sandbox.ask("POST", f"{self.account}/integrations", id=8390, name="Loja", webhooks=shop)
         return found
+
+    async def paths(self) -> dict[str, str]:
+        """Topic → path of its door."""
+        async with self.db.read() as session:
+            return {door.topic: f"{doors.PATH}/{door.key}" for door in await doors.of(session, self.id)}
 
     def arrive(self, **how: Any) -> None:
         """Have everything that was posted arrive; held events too, flushed as `how` says."""
@@ -152,6 +156,9 @@ async def opened(db: Database, sandbox: Sandbox, kind: str, web: str, **policy: 
         sandbox.account(plan="unlimited")
     live = await Live.open(db, sandbox, kind, **policy)
     assert isinstance(live, Live)
+    if kind == "tiny_v2":  # with the extension of real-time stock: its list is what a lost event is found by
+        async with db.write() as session:
+            await learn(session, live.id, {"update_lists": True})
     for sku, price in (("CAN-1", "25.00"), ("CAN-2", "26.10")):
         if kind == "tagplus":
             await live.offer(sku, price)
