@@ -504,6 +504,8 @@ LABELS: dict[str, dict[str, str]] = {
         "export-orders": "Pedidos da loja para o ERP",
         "track-orders": "Andamento dos pedidos, do ERP para a loja",
         "pull-invoices": "Notas fiscais do ERP para a loja",
+        "drain-inbox": "Avisos automáticos do ERP",
+        "keep-alive": "Autorização mantida",
     },
     "stage": texts_orders.STAGES,
     "mode": {"full": "primeira leitura", "listing": "lista completa", "changes": "só o que mudou"},

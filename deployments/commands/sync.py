@@ -17,6 +17,7 @@ class Path(StrEnum):
     TRACK_ORDERS = "track-orders"
     PULL_INVOICES = "pull-invoices"
     DRAIN_INBOX = "drain-inbox"
+    KEEP_ALIVE = "keep-alive"
 
 
 def register(app: typer.Typer) -> None:

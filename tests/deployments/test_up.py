@@ -80,6 +80,7 @@ def test_up_answers_everywhere_and_ctrl_c_leaves_nothing(up: Up) -> None:
         "export-orders",
         "track-orders",
         "drain-inbox",
+        "keep-alive",
     }
     assert {each["work_pool_name"] for each in deployments} == {"esteira"}
     automations = httpx.post(f"{up.prefect}/automations/filter", json={}).json()

@@ -32,6 +32,7 @@ PATHS = (
     ("export-orders", "path:orders"),
     ("track-orders", "path:progress"),
     ("drain-inbox", "path:inbox"),
+    ("keep-alive", "path:consents"),
 )
 
 
