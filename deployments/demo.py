@@ -1,9 +1,10 @@
 """`esteira demo`: the main job, whole, on invented data.
 
-The four paths end to end, by real flow runs on a real Prefect server: a shop's catalogue and stock come in from the
+The paths end to end, by real flow runs on a real Prefect server: a shop's catalogue and stock come in from the
 simulated Tiny, the merchant changes a few things over there and the next round brings just those; selected products
-go on to the simulated Conta Azul with +10 %, the store's paid orders follow, and the invoices come back. Everything
-lies in a folder of its own (`demo` under the home) and nothing of it is left running.
+go on to the simulated Conta Azul with +10 %, the store's paid orders follow, and the invoices come back. Then real
+time: the simulated Tiny and TagPlus post webhooks over HTTP. Everything lies in a folder of its own (`demo` under the
+home) and nothing of it is left running.
 """
 
 import asyncio
@@ -16,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from deployments import demo_live, prefect_env
 from deployments import demo_tables as tables
-from deployments import prefect_env
 from deployments.commands import _shown as shown
 from deployments.commands._checking import check
 from deployments.up import Parts, Running, running
@@ -52,26 +53,32 @@ async def run() -> int:
     home = (settings().home / "demo").absolute()
     _begin_anew(home)
     embedded = Settings(home=home, database_url="")
-    shown.say("Esteira demo: a shop, a simulated Olist Tiny and Conta Azul, a Prefect server. About a minute.\n")
-    async with running(embedded, Parts(worker=False, web=False), free_ports=True, say=shown.say) as started:
+    shown.say(
+        "Esteira demo: two shops, simulated ERPs (Olist Tiny, Conta Azul, TagPlus), a Prefect server. About a minute.\n"
+    )
+    async with running(embedded, Parts(worker=False), free_ports=True, say=shown.say) as started:
         _point_to(started)
         db = open_hub()
         try:
             rounds = await _rounds(db, started.addresses["Sandbox"])
+            played = await demo_live.play(db, started.addresses["Sandbox"], started.addresses["Web"])
+            await _logs_arrive()
             await tables.summary(db, [(one.title, one.summary) for one in rounds], _shortest(home))
         finally:
             await db.close()
-    return 0 if all(one.summary.outcome == "done" for one in rounds) else 1
+    done = all(one.summary.outcome == "done" for one in rounds)
+    return 0 if done and all(one.seconds is not None for one in played) else 1
 
 
 async def _rounds(db: Database, sandbox: str) -> list[Round]:
+    return [*await _from_tiny(db, sandbox), *await _to_conta_azul(db, sandbox)]
+
+
+async def _logs_arrive() -> None:
+    """What is still on its way to Prefect's log must arrive before its server ends."""
     from prefect.logging.handlers import APILogHandler  # noqa: PLC0415 imports Prefect, after its settings are there
 
-    rounds = await _from_tiny(db, sandbox)
-    rounds += await _to_conta_azul(db, sandbox)
-    # What is still on its way to Prefect's log must arrive before its server ends.
     await APILogHandler.aflush()
-    return rounds
 
 
 async def _from_tiny(db: Database, sandbox: str) -> list[Round]:
@@ -226,6 +233,8 @@ def _point_to(started: Running) -> None:
         "ESTEIRA_TINY_V2_URL": f"{tiny}/api2",
         "ESTEIRA_CONTAAZUL_API_URL": f"{started.addresses['Sandbox']}/contaazul",
         "ESTEIRA_CONTAAZUL_TOKEN_URL": f"{started.addresses['Sandbox']}/contaazul/oauth/token",
+        "ESTEIRA_TAGPLUS_API_URL": f"{started.addresses['Sandbox']}/tagplus/api",
+        "ESTEIRA_TAGPLUS_TOKEN_URL": f"{started.addresses['Sandbox']}/tagplus/api/oauth2/token",
     }
     settings.cache_clear()
     prefect_env.apply(started.settings)
