@@ -53,7 +53,7 @@ async def run() -> int:
     home = (settings().home / "demo").absolute()
     _begin_anew(home)
     embedded = Settings(home=home, database_url="")
-    shown.say("Esteira demo: two shops; Olist Tiny, Conta Azul, TagPlus, simulated; a Prefect server. About a minute.\n")
+    shown.say("Esteira demo: two shops; Olist Tiny, Conta Azul, TagPlus, simulated; a Prefect server. A minute.\n")
     async with running(embedded, Parts(worker=False), free_ports=True, say=shown.say) as started:
         _point_to(started)
         db = open_hub()
