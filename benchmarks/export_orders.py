@@ -5,8 +5,6 @@ what is measured is the orders alone, with one call under way at a time and with
 """
 
 import argparse
-import asyncio
-import json
 import random
 import sys
 import tempfile
@@ -18,7 +16,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks._machine import described, facts
+from benchmarks import _command
+from benchmarks._machine import described
 from benchmarks._prefect import Prefect, prefect_server
 from benchmarks._processes import Sandbox, sandbox
 from benchmarks._shop import ACCOUNT, CHUNK, MERCHANT, Shop, offer, shop
@@ -36,16 +35,7 @@ PEOPLE = 250
 
 def main() -> int:
     """Measure and print."""
-    options = _parser().parse_args()
-    told = Console(stderr=True, highlight=False)
-    measured_on = facts()
-    results = asyncio.run(measure(options, told.print))
-    results["machine"] = measured_on
-    if options.json:
-        print(json.dumps(results))
-    else:
-        _show(results)
-    return 0
+    return _command.run(_parser(), measure, _show)
 
 
 async def measure(options: argparse.Namespace, say: Any) -> dict[str, Any]:

@@ -4,8 +4,6 @@ The simulator answers each call after 5 ms, without a quota; 30 calls are under 
 """
 
 import argparse
-import asyncio
-import json
 import statistics
 import sys
 import tempfile
@@ -17,7 +15,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks._machine import cpu_seconds, described, facts
+from benchmarks import _command
+from benchmarks._machine import cpu_seconds, described
 from benchmarks._our_pull import NOT_BUSINESS
 from benchmarks._prefect import Prefect, prefect_server
 from benchmarks._processes import Sandbox, measured, sandbox
@@ -76,16 +75,7 @@ class Hub:
 
 def main() -> int:
     """Measure and print."""
-    options = _parser().parse_args()
-    told = Console(stderr=True, highlight=False)
-    measured_on = facts()
-    results = asyncio.run(measure(options, told.print))
-    results["machine"] = measured_on
-    if options.json:
-        print(json.dumps(results))
-    else:
-        _show(results)
-    return 0
+    return _command.run(_parser(), measure, _show)
 
 
 async def measure(options: argparse.Namespace, say: Any) -> dict[str, Any]:

@@ -6,8 +6,6 @@ Conta Azul does not take, and its price raised and put back.
 """
 
 import argparse
-import asyncio
-import json
 import sys
 import tempfile
 from datetime import datetime
@@ -18,7 +16,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks._machine import described, facts
+from benchmarks import _command
+from benchmarks._machine import described
 from benchmarks._prefect import prefect_server
 from benchmarks._processes import sandbox
 from benchmarks._shop import Shop, offer, price_of, shop
@@ -33,16 +32,7 @@ RAISED = Decimal("1.10")
 
 def main() -> int:
     """Measure and print."""
-    options = _parser().parse_args()
-    told = Console(stderr=True, highlight=False)
-    measured_on = facts()
-    results = asyncio.run(measure(options, told.print))
-    results["machine"] = measured_on
-    if options.json:
-        print(json.dumps(results))
-    else:
-        _show(results)
-    return 0
+    return _command.run(_parser(), measure, _show)
 
 
 async def measure(options: argparse.Namespace, say: Any) -> dict[str, Any]:

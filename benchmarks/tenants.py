@@ -7,7 +7,6 @@ one account of twenty, and every scheduled path runs once for all, each in a pro
 
 import argparse
 import asyncio
-import json
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -21,7 +20,8 @@ from rich.table import Table
 from sqlalchemy import select
 from sqlmodel import col
 
-from benchmarks._machine import cpu_seconds, described, facts, peak_mb
+from benchmarks import _command
+from benchmarks._machine import cpu_seconds, described, peak_mb
 from benchmarks._prefect import Prefect, prefect_server
 from benchmarks._processes import Sandbox, measured, sandbox
 from hub import connections
@@ -51,16 +51,7 @@ PATHS = (
 
 def main() -> int:
     """Measure and print."""
-    options = _parser().parse_args()
-    told = Console(stderr=True, highlight=False)
-    measured_on = facts()
-    results = asyncio.run(measure(options, told.print))
-    results["machine"] = measured_on
-    if options.json:
-        print(json.dumps(results))
-    else:
-        _show(results)
-    return 0
+    return _command.run(_parser(), measure, _show)
 
 
 async def measure(options: argparse.Namespace, say: Any) -> dict[str, Any]:

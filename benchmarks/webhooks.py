@@ -8,7 +8,6 @@
 
 import argparse
 import asyncio
-import json
 import os
 import statistics
 import sys
@@ -24,8 +23,8 @@ from rich.table import Table
 from sqlalchemy import select
 from sqlmodel import col
 
-from benchmarks import _ack
-from benchmarks._machine import described, facts
+from benchmarks import _ack, _command
+from benchmarks._machine import described
 from benchmarks._processes import Sandbox
 from deployments import ports
 from deployments.up import Parts, running
@@ -50,16 +49,7 @@ DEPOSIT = "Geral"
 
 def main() -> int:
     """Measure and print."""
-    options = _parser().parse_args()
-    told = Console(stderr=True, highlight=False)
-    measured_on = facts()
-    results = asyncio.run(measure(options, told.print))
-    results["machine"] = measured_on
-    if options.json:
-        print(json.dumps(results))
-    else:
-        _show(results)
-    return 0
+    return _command.run(_parser(), measure, _show)
 
 
 async def measure(options: argparse.Namespace, say: Any) -> dict[str, Any]:

@@ -1,47 +1,33 @@
 """Conta Azul's answers as outcomes, by HTTP status (`reference/contaazul.md §3.3`, `§3.4`)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from hub.clock import utcnow
 from providers.contract import CallFailed, Outcome
 from providers.http import UNREADABLE, Answer, described, status_failure
+from providers.slowing import SlowingJudge
 from providers.tiny_parse import many, one, text
 
 READ_INVOICE = "GET /v1/notas-fiscais/{chave}"
 """The one operation whose answer is a document and no JSON: XML, or a ZIP."""
 
-LONGEST_WAIT_S = 60.0
 _DOCUMENTS = (b"<?xml", b"<nfeProc", b"<NFe", b"PK")
 
 
-@dataclass
-class Judge:
-    """What went wrong in an answer, or None for `ok`; remembers how often in a row it was told to slow down.
+class Judge(SlowingJudge):
+    """What went wrong in an answer, or None for `ok`. Operations are named `GET /v1/produtos/{id}`."""
 
-    A 429 says how long to wait in Retry-After or not at all, so the pause doubles from one second on. Answers to calls
-    that left before the last 429 came belong to the same one.
-    """
-
-    _slowed: int = 0
-    _since: datetime | None = None
-
-    def __call__(self, operation: str, answer: Answer) -> CallFailed | None:
-        """Judge an answer. Operations are named `GET /v1/produtos/{id}`."""
-        if answer.status == 429:
-            return status_failure(operation, answer, slow_down_s=self._pause(answer), detail=said(answer))
-        if 200 <= answer.status < 300:
-            self._slowed = 0
+    def judged(self, operation: str, answer: Answer) -> CallFailed | None:
+        """What an answer other than 429 means."""
         return judge(operation, answer)
 
-    def _pause(self, answer: Answer) -> float:
-        if self._since is None or answer.asked_at > self._since:
-            self._slowed += 1
-            self._since = utcnow()
-        told = retry_after(answer.headers)
-        return min(LONGEST_WAIT_S, 2.0 ** (self._slowed - 1) if told is None else max(1.0, told))
+    def told_wait(self, headers: Mapping[str, str]) -> float | None:
+        """The seconds to wait, where a 429 tells any."""
+        return retry_after(headers)
+
+    def said(self, answer: Answer) -> str:
+        """The vendor's own sentence."""
+        return said(answer)
 
 
 def judge(operation: str, answer: Answer) -> CallFailed | None:

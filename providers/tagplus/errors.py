@@ -1,49 +1,35 @@
 """TagPlus's answers as outcomes, by HTTP status and `error_code` (`reference/tagplus.md §2.5`, `§3`, `§5`)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from hub.clock import utcnow
 from providers.contract import CallFailed, Outcome
 from providers.http import UNREADABLE, Answer, described, status_failure
+from providers.slowing import SlowingJudge
 from providers.tiny_parse import many, one, text
 
 READ_XML = "GET /nfes/gerar_link_xml/{id}"
 """The one operation whose answer may be XML, a link to it, or a redirect: which, nobody tells (`§9.1`)."""
 
-LONGEST_WAIT_S = 60.0
 _NO_SCOPE = frozenset(("escopo_nao_autorizado",))
 _NO_TOKEN = frozenset(("invalid_token", "invalid_request"))
 """Of Kong, which guards the API: `invalid_request` is said of a token that is missing."""
 
 
-@dataclass
-class Judge:
-    """What went wrong in an answer, or None for `ok`; remembers how often in a row it was told to slow down.
+class Judge(SlowingJudge):
+    """What went wrong in an answer, or None for `ok`. Operations are named `GET /produtos/{id}`."""
 
-    No limit is published, and a 429 may say how long to wait or not (`§3`), so the pause doubles from one second on.
-    Answers to calls that left before the last 429 came belong to the same one.
-    """
-
-    _slowed: int = 0
-    _since: datetime | None = None
-
-    def __call__(self, operation: str, answer: Answer) -> CallFailed | None:
-        """Judge an answer. Operations are named `GET /produtos/{id}`."""
-        if answer.status == 429:
-            return status_failure(operation, answer, slow_down_s=self._pause(answer), detail=said(answer))
-        if 200 <= answer.status < 300:
-            self._slowed = 0
+    def judged(self, operation: str, answer: Answer) -> CallFailed | None:
+        """What an answer other than 429 means."""
         return judge(operation, answer)
 
-    def _pause(self, answer: Answer) -> float:
-        if self._since is None or answer.asked_at > self._since:
-            self._slowed += 1
-            self._since = utcnow()
-        told = told_wait(answer.headers)
-        return min(LONGEST_WAIT_S, 2.0 ** (self._slowed - 1) if told is None else max(1.0, told))
+    def told_wait(self, headers: Mapping[str, str]) -> float | None:
+        """The seconds to wait, where a 429 tells any."""
+        return told_wait(headers)
+
+    def said(self, answer: Answer) -> str:
+        """The vendor's own sentence."""
+        return said(answer)
 
 
 def judge(operation: str, answer: Answer) -> CallFailed | None:
