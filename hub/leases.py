@@ -88,8 +88,12 @@ async def is_held(session: AsyncSession, key: str) -> bool:
 async def _take(held: Held) -> bool:
     async with held.db.write() as session:
         row = {"key": held.key, "holder": held.holder, "until": time.time() + held.ttl_s}
-        await upsert_rows(session, Lease.__table__, [row], key=["key"], update=[])  # type: ignore[attr-defined]
-        holder = (await session.execute(select(col(Lease.holder)).where(col(Lease.key) == held.key))).scalar_one()
+        holder = None
+        while holder is None:
+            # On PostgreSQL the row that was in the way may be given back before it is read: then it is free again.
+            await upsert_rows(session, Lease.__table__, [row], key=["key"], update=[])  # type: ignore[attr-defined]
+            found = await session.execute(select(col(Lease.holder)).where(col(Lease.key) == held.key))
+            holder = found.scalar_one_or_none()
         if holder == held.holder:
             return True
         free = col(Lease.until) < time.time()

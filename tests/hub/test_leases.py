@@ -4,11 +4,13 @@ import os
 import signal
 import socket
 import time
+from typing import Any
 
 import pytest
 from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
 
+from hub import leases
 from hub.db import Database
 from hub.leases import Held, LeaseLostError, lease, wait_for
 from hub.tables import Lease, Merchant
@@ -53,6 +55,23 @@ async def test_of_many_that_come_at_once_one_gets_it(db: Database) -> None:
         await asyncio.sleep(0.1)
     gate.set()
     assert sum(await asyncio.gather(*coming)) == 1
+
+
+async def test_one_given_back_between_two_looks_is_taken(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On PostgreSQL a statement sees what was committed since the one before it: the row in the way may be gone."""
+    looks = 0
+    insert = leases.upsert_rows
+
+    async def in_the_way_at_first(*given: Any, **options: Any) -> None:
+        nonlocal looks
+        looks += 1
+        if looks > 1:
+            await insert(*given, **options)
+
+    monkeypatch.setattr(leases, "upsert_rows", in_the_way_at_first)
+    async with lease(db, KEY) as held:
+        assert held is not None
+        assert (await one(db, Lease)).holder == held.holder
 
 
 async def test_other_work_is_free(db: Database) -> None:

@@ -48,6 +48,9 @@ async def door(
         "TINY_V3_URL": f"{served}/tiny/public-api/v3",
         "TINY_V3_AUTHORIZE_URL": f"{served}/tiny/realms/tiny/protocol/openid-connect/auth",
         "TINY_V3_TOKEN_URL": f"{served}/tiny/realms/tiny/protocol/openid-connect/token",
+        "TAGPLUS_API_URL": f"{served}/tagplus/api",
+        "TAGPLUS_AUTHORIZE_URL": f"{served}/tagplus/authorize",
+        "TAGPLUS_TOKEN_URL": f"{served}/tagplus/api/oauth2/token",
         "RETRY_ATTEMPTS": "1",
     }
     for name, value in chosen.items():
@@ -107,6 +110,8 @@ class Door:
 @pytest.mark.parametrize("kind", [kind for kind, one in KINDS.items() if one.oauth])
 async def test_a_consent_connects_the_account(door: Door, kind: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
+    # TagPlus knows one address an app, registered over there (`reference/tagplus.md §2.1`).
+    door.control("/tagplus/accounts/demo", redirect_uri=BACK.format("tagplus"))
     ended_at = await door.ask(kind)
     page = await door.back(ended_at)
     assert page.status_code == 200
