@@ -33,6 +33,7 @@ from hub import connections, doors, leases
 from hub.db import Database
 from hub.policy import Policy
 from hub.settings import Settings
+from hub.settings import settings as process_settings
 from hub.start import open_hub
 from hub.tables import Binding, Product
 from providers.accounts import verify
@@ -44,7 +45,7 @@ WARM, COLD = 40, 8
 QUIET_S = 3.0
 """How long the drain waits in silence here, so that a cold start comes soon."""
 LONGEST_S = 60.0
-DEPOSIT = "Geral"
+DEPOSIT = "Depósito Geral"
 
 
 def main() -> int:
@@ -80,6 +81,7 @@ async def _effects(folder: Path, options: argparse.Namespace, say: Any) -> dict[
     settings = Settings(home=folder / "effects", database_url="", bind_host="127.0.0.1", **chosen)  # type: ignore[arg-type]
     served = Sandbox(f"http://127.0.0.1:{settings.sandbox_port}", 0)
     os.environ.update(served.addresses, ESTEIRA_INBOX_QUIET_S=str(QUIET_S))
+    process_settings.cache_clear()
     parts = Parts(sandbox_options=("--plan", "unlimited"))
     async with running(settings, parts, say=say) as started:
         db = open_hub(started.settings)

@@ -10,6 +10,7 @@ import logging
 import os
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 
@@ -21,9 +22,14 @@ logger = logging.getLogger(__name__)
 
 DRAIN = "drain-inbox"
 """The deployment, the flow, and the lease of the drain that lives."""
-BUCKET_S = 20.0
+BUCKET_S = 60.0
 """Requests within this time carry one idempotency key: whoever asks, in whatever process, asks for one run."""
+AGAIN_S = 2.0
+"""A run that was asked for is asked after this often, until it has begun to drain."""
 LONGEST_PAUSE_S = 30.0
+ENDED = frozenset(("COMPLETED", "FAILED", "CRASHED", "CANCELLED"))
+MOST_RUNS = 20
+"""Runs that one key's time may see come and go: more only where drains end within three seconds."""
 
 
 @dataclass
@@ -66,7 +72,7 @@ class Bell:
             while await self._nobody_comes():
                 asked = await self._ask()
                 # A run takes seconds to begin; asked for twice it is still one. Where Prefect is away the pauses grow.
-                pause = BUCKET_S if asked else min(pause * 2, LONGEST_PAUSE_S)
+                pause = AGAIN_S if asked else min(pause * 2, LONGEST_PAUSE_S)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(pause):
                         await self._comes()
@@ -84,23 +90,33 @@ class Bell:
             await asyncio.sleep(0.5)
 
     async def _ask(self) -> bool:
-        """Ask for one run; whether Prefect has taken it. An event is never lost for it: it waits in the inbox."""
+        """Ask for one run; whether Prefect has taken it. An event is never lost for it: it waits in the inbox.
+
+        The key of a run that has ended brings that one back and makes no new one: a drain may have come and gone within
+        the key's time, so the next key of that time is tried.
+        """
         headers = {}
         if self.auth:
             headers["Authorization"] = f"Basic {base64.b64encode(self.auth.encode()).decode()}"
-        run = {
-            "state": {"type": "SCHEDULED"},
-            "idempotency_key": f"{DRAIN}-{int(time.time() // BUCKET_S)}",
-            "parameters": {"connection": None, "dry_run": False},
-        }
+        bucket = int(time.time() // BUCKET_S)
         try:
             # Not through a proxy: Prefect is on this machine or in its network.
             async with httpx.AsyncClient(base_url=self.api_url, headers=headers, timeout=5, trust_env=False) as client:
                 found = await client.get(f"/deployments/name/{DRAIN}/{DRAIN}")
-                found.raise_for_status()
-                made = await client.post(f"/deployments/{found.json()['id']}/create_flow_run", json=run)
-                made.raise_for_status()
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError) as error:
+                path = f"/deployments/{found.raise_for_status().json()['id']}/create_flow_run"
+                for number in range(MOST_RUNS):
+                    made = await client.post(path, json=_run(f"{DRAIN}-{bucket}-{number}"))
+                    if (made.raise_for_status().json().get("state") or {}).get("type") not in ENDED:
+                        break
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, AttributeError) as error:
             logger.warning("no drain could be asked for (%s); the events wait", type(error).__name__)
             return False
         return True
+
+
+def _run(key: str) -> dict[str, Any]:
+    return {
+        "state": {"type": "SCHEDULED"},
+        "idempotency_key": key,
+        "parameters": {"connection": None, "dry_run": False},
+    }

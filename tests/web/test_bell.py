@@ -38,6 +38,8 @@ class Prefect:
         self.is_away = False
         self.asked: list[dict[str, Any]] = []
         self.refused = 0
+        self.ended: set[str] = set()
+        """Keys of runs that have ended: asked for again they are brought back, and nothing begins."""
         self.app = Starlette(
             routes=[
                 Route("/api/deployments/name/{flow}/{name}", self._find),
@@ -58,8 +60,10 @@ class Prefect:
 
     async def _create(self, request: Request) -> JSONResponse:
         assert request.path_params["id"] == "the-drain"
-        self.asked.append({**json.loads(await request.body()), "auth": request.headers.get("authorization", "")})
-        return JSONResponse({"id": "a-run"}, 201)
+        run = json.loads(await request.body())
+        self.asked.append({**run, "auth": request.headers.get("authorization", "")})
+        state = "COMPLETED" if run["idempotency_key"] in self.ended else "SCHEDULED"
+        return JSONResponse({"id": "a-run", "state": {"type": state}}, 201)
 
 
 @pytest.fixture
@@ -96,7 +100,8 @@ async def test_a_hundred_events_ask_for_one_run(
         bell.ring()
     await until(lambda: bool(server.asked))
     await bell.close()
-    (run,) = server.asked
+    run = server.asked[0]
+    assert len(server.runs) == 1
     assert run["idempotency_key"].startswith(DRAIN)
     assert run["auth"] == "Basic b3BzOnNlY3JldA=="
     assert run["parameters"] == {"connection": None, "dry_run": False}
@@ -111,7 +116,7 @@ async def test_two_processes_that_ask_at_once_ask_with_one_key(
     pair = [Bell(db, url), Bell(db, url)]
     for bell in pair:
         bell.ring()
-    await until(lambda: len(server.asked) == 2)
+    await until(lambda: len(server.asked) >= 2)
     for bell in pair:
         await bell.close()
     assert len(server.runs) == 1
@@ -145,11 +150,29 @@ async def test_a_prefect_that_is_away_is_asked_again_until_it_is_there(
     await bell.close()
 
 
+async def test_a_drain_that_has_just_ended_does_not_stand_in_the_way_of_the_next(
+    db: Database, prefect: tuple[Prefect, str], store: Callable[[], Awaitable[None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within one key's time: found by the benchmark, where one of three cold starts took twenty seconds."""
+    server, url = prefect
+    monkeypatch.setattr(bells.time, "time", lambda: 1_790_000_000.0)
+    monkeypatch.setattr(bells, "AGAIN_S", 0.05)
+    bell = Bell(db, url)
+    await store()
+    bell.ring()
+    await until(lambda: bool(server.asked))
+    server.ended |= server.runs
+    await until(lambda: len(server.runs) == 2)
+    await until(lambda: server.asked[-1]["idempotency_key"] not in server.ended)
+    await bell.close()
+
+
 async def test_a_run_that_never_comes_is_asked_for_again_under_another_key(
     db: Database, prefect: tuple[Prefect, str], store: Callable[[], Awaitable[None]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server, url = prefect
     monkeypatch.setattr(bells, "BUCKET_S", 0.05)
+    monkeypatch.setattr(bells, "AGAIN_S", 0.05)
     bell = Bell(db, url)
     await store()
     bell.ring()
