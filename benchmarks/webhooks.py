@@ -41,7 +41,7 @@ from tasks.work import Run
 from web.bell import DRAIN
 
 COUNT = 3000
-WARM, COLD = 40, 8
+WARM, COLD = 40, 20
 QUIET_S = 3.0
 """How long the drain waits in silence here, so that a cold start comes soon."""
 LONGEST_S = 60.0
