@@ -16,13 +16,13 @@ import prefect  # noqa: F401 with the settings of tests/conftest.py: no verb giv
 import pytest
 
 from deployments import cli
-from deployments.commands import _syncing, check, connect, keys, mappings, migrate, notices, status, sync
+from deployments.commands import _syncing, check, connect, inbox, keys, mappings, migrate, notices, status, sync
 from hub import crypto
 from hub.settings import settings
 from tests.serving import sandbox_in_a_thread
 
 TOKEN = "demo-token"
-VERBS = (migrate, connect, check, sync, status, notices, keys, mappings)
+VERBS = (migrate, connect, check, sync, inbox, status, notices, keys, mappings)
 Esteira = Callable[..., SimpleNamespace]
 
 

@@ -226,3 +226,16 @@ async def test_connections_have_doors_of_their_own(db: Database, door: tuple[str
         await doors.ensure(session, other, Vendor.TOPICS, has_secret=True)
         (theirs,) = await doors.of(session, other.id)
     assert theirs.key not in door[0] and theirs.secret != door[1]
+
+
+async def test_one_merchants_secret_opens_no_other_merchants_door(
+    vendor: httpx.AsyncClient, door: tuple[str, str], db: Database
+) -> None:
+    other = await connect(db, "loja-lua-erp", kind="contaazul", merchant="loja-lua")
+    async with db.write() as session:
+        await doors.ensure(session, other, Vendor.TOPICS, has_secret=True)
+        (theirs,) = await doors.of(session, other.id)
+    path = f"{doors.PATH}/{theirs.key}"
+    assert (await vendor.post(path, json={"id": 7})).status_code == 401
+    assert (await vendor.post(path, json={"id": 7}, headers={"x-hub-secret": theirs.secret})).status_code == 200
+    assert (await one(db, InboxEvent)).merchant_id == "loja-lua"
