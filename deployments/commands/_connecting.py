@@ -9,12 +9,13 @@ from deployments.commands import _checking, _consent, _policies
 from deployments.commands import _shown as shown
 from deployments.commands._hub import opened
 from deployments.errors import Fault
-from hub import connections, texts
+from hub import connections
 from hub.credentials import TokenStore
 from hub.db import Database
 from hub.policy import Policy
 from hub.settings import settings
 from hub.tables import Connection
+from hub.texts_systems import SYSTEMS
 from providers.consent import Consent, OAuthApp
 from providers.registry import KINDS
 
@@ -179,7 +180,7 @@ def _pasted(address: str, redirect_uri: str, kind: str, *, as_json: bool) -> str
     if as_json:
         shown.as_json({"authorize_url": address, "redirect_uri": redirect_uri})
         return ""
-    name = texts.SYSTEMS[kind].name
+    name = SYSTEMS[kind].name
     print(
         f"Open this address in a browser that is signed in to {name}, and consent:\n\n  {address}\n\n"
         f"The app at {name} must have {redirect_uri} as its redirect address. Where that is this hub's own and the web "
