@@ -1,4 +1,4 @@
-"""What a merchant knows each system by, and where in its screens things are done; `hub.texts` uses it in its notices."""
+"""What a merchant knows each system by, and where in its screens things are done; for the notices of `hub.texts`."""
 
 from dataclasses import dataclass
 
