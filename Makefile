@@ -30,7 +30,7 @@ test: setup ## check style, types and imports, then run the tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict hub providers
 	$(BIN)/lint-imports
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 # Bytecode is compiled here, once: an import of Prefect takes 2.3 s with it and 4.6 s without, every flow run pays
 # it, and where PYTHONDONTWRITEBYTECODE is set no process would ever write it. Some packages carry templates that are
