@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deployments import cli
+from deployments import cli, ports
 from hub.settings import settings
 from hub.version import installed_version
 
@@ -53,7 +53,7 @@ def test_beyond_loopback_without_a_credential_up_refuses(
     monkeypatch.setenv("ESTEIRA_BIND_HOST", "0.0.0.0")
     monkeypatch.setenv("ESTEIRA_HOME", str(tmp_path))
     for part in ("PREFECT", "WEB", "SANDBOX"):
-        monkeypatch.setenv(f"ESTEIRA_{part}_PORT", str({"PREFECT": 0, "WEB": 1, "SANDBOX": 2}[part] + 47311))
+        monkeypatch.setenv(f"ESTEIRA_{part}_PORT", str(ports.free("0.0.0.0")))
     settings.cache_clear()
     assert cli.run(["up"]) == 1
     assert "ESTEIRA_PREFECT_AUTH is empty" in capsys.readouterr().err
