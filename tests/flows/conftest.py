@@ -10,6 +10,7 @@ from hub.settings import settings
 from hub.start import keyring
 from tests.contract.conftest import hub_db, sandbox, served
 from tests.contract.subjects import Sandbox
+from tests.flows import live
 from tests.flows.clockwork import Clock
 from tests.flows.shop import Shop
 
@@ -66,3 +67,13 @@ async def mode(request: pytest.FixtureRequest, hub_db: Database, sandbox: Sandbo
 def clock(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Both clocks in the test's hand."""
     return Clock(sandbox, monkeypatch)
+
+
+@pytest.fixture
+def web(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Our web app, served for real, and ERPs whose searches show at once what was made."""
+    monkeypatch.setenv("ESTEIRA_TINY_SEARCH_LAG_S", "0")
+    monkeypatch.setenv("ESTEIRA_TAGPLUS_SEARCH_LAG_S", "0")
+    settings.cache_clear()
+    with live.served(database_url) as url:
+        yield url

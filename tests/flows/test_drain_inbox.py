@@ -1,6 +1,5 @@
 """What an ERP tells by webhook stands in the store after the drain: over real HTTP, both ways it may go wrong."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -24,15 +23,6 @@ from tests.flows.trade import LINES
 @pytest.fixture(params=["tiny_v2", "tiny_v3", "tagplus"])
 def source(request: pytest.FixtureRequest) -> str:
     return str(request.param)
-
-
-@pytest.fixture
-def web(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    monkeypatch.setenv("ESTEIRA_TINY_SEARCH_LAG_S", "0")
-    monkeypatch.setenv("ESTEIRA_TAGPLUS_SEARCH_LAG_S", "0")
-    settings.cache_clear()
-    with live.served(database_url) as url:
-        yield url
 
 
 @pytest.fixture

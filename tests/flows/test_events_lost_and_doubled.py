@@ -6,7 +6,7 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -17,7 +17,6 @@ from sqlmodel import col
 
 from deployments import ports
 from hub.db import Database
-from hub.settings import settings
 from hub.tables import InboxEvent
 from tests.contract.subjects import Sandbox
 from tests.flows import live
@@ -29,15 +28,6 @@ __all__ = ["driver", "driving"]
 
 ROOT = Path(__file__).resolve().parents[2]
 SKUS = ("CAN-1", "CAN-2")
-
-
-@pytest.fixture
-def web(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    monkeypatch.setenv("ESTEIRA_TINY_SEARCH_LAG_S", "0")
-    monkeypatch.setenv("ESTEIRA_TAGPLUS_SEARCH_LAG_S", "0")
-    settings.cache_clear()
-    with live.served(database_url) as url:
-        yield url
 
 
 @pytest.fixture(params=["tiny_v2", "tagplus"])

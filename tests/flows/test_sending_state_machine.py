@@ -1,24 +1,19 @@
 """Whatever merchant, network and vendor do, in any order: nothing is doubled, nothing lost, everything told."""
 
-import shutil
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from hub import settings as hub_settings
-from hub.db import Database
 from tests.contract.subjects import Sandbox
-from tests.flows import sending_world
 from tests.flows.clockwork import Clock
 from tests.flows.erp import Erp
 from tests.flows.erp_fixtures import contaazul
+from tests.flows.exploring import LAG_S, be_patient, explored, fresh_world
 from tests.flows.sending_world import World
 
 __all__ = ["contaazul"]
-
-LAG_S = 30.0
 
 HAPPENINGS = (
     *("offer", "offer", "select", "unselect", "rate", "order", "pay", "pay", "cancel", "refund", "retry", "wait"),
@@ -42,16 +37,7 @@ BEGIN = [("offer", 0, 0), ("offer", 1, 1), ("order", 0, 0)]
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Clock:
     """A search that lags, on clocks in the test's hand; who waits for it in a run waits by them too."""
-    monkeypatch.setenv("ESTEIRA_CONTAAZUL_SEARCH_LAG_S", str(LAG_S))
-    monkeypatch.setenv("ESTEIRA_RETRY_ATTEMPTS", "2")
-    hub_settings.settings.cache_clear()
-
-    class Waits:
-        @staticmethod
-        async def sleep(seconds: float) -> None:
-            clock.advance(seconds=seconds)
-
-    monkeypatch.setattr("providers.contaazul.provider.asyncio", Waits)
+    be_patient(monkeypatch, clock, {"CONTAAZUL": "providers.contaazul.provider"})
     return clock
 
 
@@ -136,14 +122,7 @@ FOUND = {
 }
 
 
-@settings(
-    deadline=None,
-    max_examples=60,
-    derandomize=True,
-    database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
-    phases=(Phase.explicit, Phase.generate, Phase.shrink),
-)
+@explored(60)
 @given(steps=STEPS)
 async def test_nothing_is_doubled_or_lost_and_everything_is_told(
     steps: list[tuple[str, int, int]], sandbox: Sandbox, patient: Clock, tmp_path: Path, _migrated_sqlite: Path
@@ -160,19 +139,10 @@ async def test_what_went_wrong_before(
 
 async def live(steps: list[tuple[str, int, int]], sandbox: Sandbox, clock: Clock, folder: Path, migrated: Path) -> None:
     """Do the steps in a world of their own and check after each of them, and when all has settled."""
-    for old in folder.glob("world.db*"):
-        old.unlink()
-    file = folder / "world.db"
-    shutil.copyfile(migrated, file)
-    sending_world.empty(sandbox, LAG_S)
-    clock.ahead *= 0
-    db = Database.open(f"sqlite+aiosqlite:///{file}")
-    try:
+    async with fresh_world(sandbox, clock, folder, migrated) as db:
         world = World(await Erp.connect(db, sandbox, price_adjustment="5.00"), clock, LAG_S)
         for step, which, what in [*BEGIN, *steps]:
             await getattr(world, step)(which, what)
             await world.check()
         await world.settle()
         await world.check_settled()
-    finally:
-        await db.close()
