@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 
 from hub import inbox, leases
+from hub.clock import utcnow
 from hub.db import Database
 from hub.settings import Settings
 
@@ -90,7 +91,7 @@ class Bell:
             await asyncio.sleep(0.5)
 
     async def _ask(self) -> bool:
-        """Ask for one run; whether Prefect has taken it. An event is never lost for it: it waits in the inbox.
+        """Ask for one run unless one waits; whether there is one. An event is not lost for it.
 
         The key of a run that has ended brings that one back and makes no new one: a drain may have come and gone within
         the key's time, so the next key of that time is tried.
@@ -103,7 +104,11 @@ class Bell:
             # Not through a proxy: Prefect is on this machine or in its network.
             async with httpx.AsyncClient(base_url=self.api_url, headers=headers, timeout=5, trust_env=False) as client:
                 found = await client.get(f"/deployments/name/{DRAIN}/{DRAIN}")
-                path = f"/deployments/{found.raise_for_status().json()['id']}/create_flow_run"
+                deployment = found.raise_for_status().json()["id"]
+                waiting = await client.post("/flow_runs/filter", json=_waiting(deployment))
+                if waiting.raise_for_status().json():
+                    return True
+                path = f"/deployments/{deployment}/create_flow_run"
                 for number in range(MOST_RUNS):
                     made = await client.post(path, json=_run(f"{DRAIN}-{bucket}-{number}"))
                     if (made.raise_for_status().json().get("state") or {}).get("type") not in ENDED:
@@ -112,6 +117,22 @@ class Bell:
             logger.warning("no drain could be asked for (%s); the events wait", type(error).__name__)
             return False
         return True
+
+
+def _waiting(deployment: str) -> dict[str, Any]:
+    """A run that is due and that no worker has taken yet: one by the schedule does as well as one that we asked for.
+
+    Without a worker, a run for each minute would pile up. `Pending` does not count: a worker that died between taking
+    a run and starting it leaves it so for good.
+    """
+    return {
+        "flow_runs": {
+            "deployment_id": {"any_": [deployment]},
+            "state": {"type": {"any_": ["SCHEDULED"]}},
+            "expected_start_time": {"before_": utcnow().isoformat()},
+        },
+        "limit": 1,
+    }
 
 
 def _run(key: str) -> dict[str, Any]:

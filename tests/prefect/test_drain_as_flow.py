@@ -7,6 +7,7 @@ import pytest
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, LogFilter
 from prefect.logging.handlers import APILogHandler
+from prefect.states import Pending
 
 from flows.drain_inbox import drain_inbox
 from hub import inbox, leases
@@ -21,6 +22,7 @@ from tests.flows.conftest import _keys
 from tests.flows.erp import MERCHANT
 from tests.flows.live import Live
 from tests.flows.trade import LINES
+from web.bell import Bell
 
 __all__ = ["_keys", "sandbox", "served"]
 
@@ -113,3 +115,20 @@ async def test_an_event_stored_at_the_very_end_of_a_drain_is_seen_to_by_it(
     await drain_inbox()
     assert told
     assert await erp.states() == {"done"}
+
+
+async def test_without_a_worker_one_run_waits_however_often_the_bell_asks(
+    db: Database, prefect_server: str, prefect_client: PrefectClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked under a key of its own each time, as the bell does from one minute to the next."""
+    monkeypatch.setattr("web.bell.BUCKET_S", 0.001)
+    deployment = await prefect_client.create_deployment(await prefect_client.create_flow(drain_inbox), name=PATH)
+    bell = Bell(db, prefect_server)
+    for _ in range(5):
+        assert await bell._ask()
+    filters = FlowRunFilter.model_validate({"deployment_id": {"any_": [deployment]}})
+    (run,) = await prefect_client.read_flow_runs(flow_run_filter=filters)
+    await prefect_client.set_flow_run_state(run.id, Pending(), force=True)
+    assert await bell._ask()
+    assert len(await prefect_client.read_flow_runs(flow_run_filter=filters)) == 2, "one is taken, perhaps for good"
+    await prefect_client.delete_deployment(deployment)

@@ -38,12 +38,16 @@ class Prefect:
         self.is_away = False
         self.asked: list[dict[str, Any]] = []
         self.refused = 0
+        self.looked = 0
         self.ended: set[str] = set()
         """Keys of runs that have ended: asked for again they are brought back, and nothing begins."""
+        self.waiting = False
+        """Whether a run that was asked for still waits for a worker."""
         self.app = Starlette(
             routes=[
                 Route("/api/deployments/name/{flow}/{name}", self._find),
                 Route("/api/deployments/{id}/create_flow_run", self._create, methods=["POST"]),
+                Route("/api/flow_runs/filter", self._filter, methods=["POST"]),
             ]
         )
 
@@ -57,6 +61,10 @@ class Prefect:
             return JSONResponse({}, 503)
         assert request.path_params == {"flow": DRAIN, "name": DRAIN}
         return JSONResponse({"id": "the-drain"})
+
+    async def _filter(self, request: Request) -> JSONResponse:
+        self.looked += 1
+        return JSONResponse([{"id": "a-run"}] if self.waiting else [])
 
     async def _create(self, request: Request) -> JSONResponse:
         assert request.path_params["id"] == "the-drain"
@@ -167,7 +175,7 @@ async def test_a_drain_that_has_just_ended_does_not_stand_in_the_way_of_the_next
     await bell.close()
 
 
-async def test_a_run_that_never_comes_is_asked_for_again_under_another_key(
+async def test_a_run_that_ended_without_draining_is_followed_by_another(
     db: Database, prefect: tuple[Prefect, str], store: Callable[[], Awaitable[None]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server, url = prefect
@@ -177,6 +185,24 @@ async def test_a_run_that_never_comes_is_asked_for_again_under_another_key(
     await store()
     bell.ring()
     await until(lambda: len(server.runs) >= 2)
+    await bell.close()
+
+
+async def test_while_a_run_waits_for_a_worker_no_other_is_asked_for(
+    db: Database, prefect: tuple[Prefect, str], store: Callable[[], Awaitable[None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or a night without a worker would leave a run for each of its minutes, and the morning would start them all."""
+    server, url = prefect
+    server.waiting = True
+    monkeypatch.setattr(bells, "BUCKET_S", 0.05)
+    monkeypatch.setattr(bells, "AGAIN_S", 0.05)
+    bell = Bell(db, url)
+    await store()
+    bell.ring()
+    await until(lambda: server.looked >= 5)
+    assert server.asked == []
+    server.waiting = False
+    await until(lambda: bool(server.asked))
     await bell.close()
 
 
