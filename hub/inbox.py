@@ -23,6 +23,12 @@ from hub.tables.tenancy import ConnectionState
 PAUSES_S = (1.0, 3.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 1800.0)
 """How long an event waits before it is tried again. The first four are what integrators found that TagPlus needs before
 a note answers that its event told of (`reference/tagplus.md §11.4`)."""
+MOST_TRIES = len(PAUSES_S) + 1
+LONGEST_WAIT_S = 300.0
+"""How long an event waits at most that is not to blame for its waiting."""
+DIED = "the drain that was seeing to it died"
+CHANCE = 2
+"""So often a drain may die with an event in its hands, for a reason of its own, before the event is suspected."""
 ENDED = ("done", "ignored", "failed", "broken")
 
 
@@ -74,8 +80,7 @@ def _insert(session: AsyncSession) -> Executable:
     dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
     insert: Executable = dialect.insert(table).on_conflict_do_update(
         index_elements=["connection_id", "dedupe_key"],
-        # One that was put off is due again: there may be news.
-        set_={"copies": table.c.copies + 1, "not_before": None},
+        set_={"copies": table.c.copies + 1},
     )
     return insert
 
@@ -139,19 +144,30 @@ def _is_due(now: datetime) -> ColumnElement[bool]:
 
 
 async def recover(session: AsyncSession, connection: Connection) -> int:
-    """Put back what a drain that died had taken; call it under the connection's lease, before the first `take`."""
-    left = await session.execute(
-        update(InboxEvent)
-        .where(col(InboxEvent.connection_id) == connection.id, col(InboxEvent.state) == "taken")
-        .values(state="pending", not_before=None)
-        .returning(col(InboxEvent.id))
-        .execution_options(synchronize_session=False)
+    """Put back what a drain that died had taken; call it under the connection's lease, before the first `take`.
+
+    Counted as a try: a record whose reading kills the process would otherwise kill every drain there will ever be.
+    """
+    now = utcnow()
+    found = await session.execute(
+        select(InboxEvent).where(col(InboxEvent.connection_id) == connection.id, col(InboxEvent.state) == "taken")
     )
-    return len(left.all())
+    left = list(found.scalars())
+    for event in left:
+        event.attempts, event.reason = event.attempts + 1, DIED
+        if event.attempts >= MOST_TRIES:
+            event.state, event.done_at = "failed", now
+        else:
+            pause = PAUSES_S[event.attempts - 1] if event.attempts > CHANCE else 0
+            event.state, event.not_before = "pending", now + timedelta(seconds=pause)
+    return len(left)
 
 
 async def take(session: AsyncSession, connection: Connection, *, limit: int, look_only: bool = False) -> list[Taken]:
-    """Take due events out, oldest first; under the connection's lease. `look_only` leaves them in."""
+    """Take due events out, oldest first; under the connection's lease. `look_only` leaves them in.
+
+    One that may have killed its drains is taken alone, when nothing else is due: it takes no other down with it.
+    """
     now = utcnow()
     query = (
         select(InboxEvent)
@@ -164,8 +180,11 @@ async def take(session: AsyncSession, connection: Connection, *, limit: int, loo
         .limit(limit)
     )
     events = list((await session.execute(query if look_only else query.with_for_update(skip_locked=True))).scalars())
-    for event in events if not look_only else ():
-        event.state, event.dedupe_key = "taken", event.id
+    if not look_only:
+        deadly = [event for event in events if event.reason == DIED and event.attempts > CHANCE]
+        events = [event for event in events if event not in deadly] or deadly[:1]
+        for event in events:
+            event.state, event.dedupe_key = "taken", event.id
     return [Taken(e.id, e.topic, e.body.encode("latin-1"), e.media_type, e.attempts, e.received_at) for e in events]
 
 
@@ -180,10 +199,14 @@ async def finish(session: AsyncSession, events: Iterable[str], state: str, reaso
 
 
 async def put_off(session: AsyncSession, events: Iterable[Taken], reason: str, *, counted: bool = True) -> None:
-    """Try these again after a pause that grows with every try. What is the whole connection's fault is not counted."""
+    """Try these again after a pause that grows with every try.
+
+    What is the whole connection's fault is not counted: such an event waits as long again as it has waited so far.
+    """
     now = utcnow()
     for event in events:
-        pause = PAUSES_S[min(event.attempts, len(PAUSES_S) - 1)]
+        waited = (now - event.received_at).total_seconds()
+        pause = PAUSES_S[min(event.attempts, len(PAUSES_S) - 1)] if counted else min(max(waited, 1.0), LONGEST_WAIT_S)
         await session.execute(
             update(InboxEvent)
             .where(col(InboxEvent.id) == event.id)
@@ -232,6 +255,14 @@ async def forget(session: AsyncSession, *, days: int) -> int:
         .returning(col(InboxEvent.id))
     )
     return len(gone.all())
+
+
+async def count_failed(session: AsyncSession, connection_id: str) -> int:
+    """How many events of a connection failed."""
+    found = await session.execute(
+        select(func.count()).where(col(InboxEvent.connection_id) == connection_id, col(InboxEvent.state) == "failed")
+    )
+    return found.scalar_one()
 
 
 async def counts(session: AsyncSession, connection_ids: Sequence[str]) -> dict[str, dict[str, int]]:

@@ -80,15 +80,15 @@ async def _steps(work: Work) -> AsyncIterator[Batch]:
 
 
 @tracked("read and apply products")
-async def take(work: Work, batch: Batch) -> None:
-    """Read the details of a batch and apply them, with the cursor, in one transaction.
+async def take(work: Work, batch: Batch) -> list[str]:
+    """Read the details of a batch and apply them, with the cursor, in one transaction. Returns those that are not there
+    or not sold.
 
     Bare ids will do, of an event say: what is not bound is new, or in a pull of prices none of ours.
     """
     source: CatalogSource = work.provider
     if not work.policy.pull_products:
-        await _take_prices(work, batch)
-        return
+        return await _take_prices(work, batch)
     as_of = utcnow()
     readings = await all_of([_read(source, external_id) for external_id in batch.ids])
     records: list[ProductRecord | Refused] = []
@@ -110,9 +110,10 @@ async def take(work: Work, batch: Batch) -> None:
     else:
         planned = await _apply(work, batch, records, gone, families, as_of)
     _count(work, planned)
+    return gone
 
 
-async def _take_prices(work: Work, batch: Batch) -> None:
+async def _take_prices(work: Work, batch: Batch) -> list[str]:
     """The same for prices alone."""
     ids: list[str] = []
     if repricing.is_wanted(work.policy):
@@ -131,6 +132,7 @@ async def _take_prices(work: Work, batch: Batch) -> None:
             planned = await repricing.apply(session, work.connection, records, batch.seen, as_of=as_of, gone=gone)
             await _move_on(session, work, batch)
     _count_prices(work, planned, len(gone))
+    return gone
 
 
 async def _move_on(session: AsyncSession, work: Work, batch: Batch) -> None:

@@ -18,7 +18,14 @@ from hub.leases import lease
 from hub.settings import settings
 from tasks import mailing
 from tasks.inbox import NOTHING, join, see_to
-from tasks.paths import PathFailed, flow_run_id, opened, publish, stop_after_too_many_crashes
+from tasks.paths import (
+    PathFailed,
+    ask_for_next_run,
+    flow_run_id,
+    opened,
+    publish,
+    stop_after_too_many_crashes,
+)
 from tasks.tracking import untracked
 from tasks.work import LogLike, Run, Summary, Work, run_logger
 
@@ -26,7 +33,8 @@ PATH = "drain-inbox"
 LONGEST_S = 4 * 3600.0
 """A drain ends after so long, busy or not: the next one runs what was deployed meanwhile."""
 ASIDE_S = 2.0
-"""A connection whose worker stepped aside or failed is looked at again after this."""
+"""A connection whose worker stepped aside or failed is looked at again after this; twice as long with each failure."""
+LONGEST_ASIDE_S = 300.0
 
 
 async def drain(connection: str | None = None, *, dry_run: bool = False, db: Database | None = None) -> list[Summary]:
@@ -52,25 +60,45 @@ async def drain(connection: str | None = None, *, dry_run: bool = False, db: Dat
 async def _drain(db: Database, connection: str | None, *, dry_run: bool) -> list[Summary]:
     if dry_run or connection is not None:
         return await _once(db, connection, dry_run=dry_run)
+    lives: list[Life] = []
+    try:
+        while await _live(db, lives):
+            pass
+    finally:
+        # With the lease given back: one connection's long batch, or a slow mail server, keeps nobody's events waiting.
+        for life in lives:
+            await life.wind_down()
+    return [summary for life in lives for summary in life.ended]
+
+
+async def _live(db: Database, lives: list["Life"]) -> bool:
+    """Be the drain that lives, until it is quiet or too old; whether to be it again."""
     log = run_logger()
-    summaries: list[Summary] = []
-    while True:
-        life = Life(db, log)
-        async with lease(db, PATH) as held:
-            if held is None:
-                log.info("another drain lives; stepping aside")
-                return summaries
-            async with db.write() as session:
-                forgotten = await inbox.forget(session, days=settings().inbox_days)
-            if forgotten:
-                log.info("%d events of more than %d days ago forgotten", forgotten, settings().inbox_days)
-            summaries += await life.until_quiet()
-        # Only now, with the lease given back: an event that was stored before that found a living drain and asked for
-        # no run, so it must be seen here; one that is stored after it finds none.
-        async with db.read() as session:
-            left = await inbox.due(session)
-        if life.is_old or not set(left) - life.aside.keys():
-            return summaries
+    async with lease(db, PATH) as held:
+        if held is None:
+            log.info("another drain lives; stepping aside")
+            return False
+        lives.append(life := Life(db, log))
+        async with db.write() as session:
+            forgotten = await inbox.forget(session, days=settings().inbox_days)
+        if forgotten:
+            log.info("%d events of more than %d days ago forgotten", forgotten, settings().inbox_days)
+        await life.until_quiet()
+    # Only now, with the lease given back: an event that was stored before that found a living drain and asked for no
+    # run, so it must be seen here; one that is stored after it finds none.
+    async with db.read() as session:
+        left = set(await inbox.due(session)) - life.aside.keys()
+    if left and life.is_old:
+        await ask_for_next_run()
+    return bool(left) and not life.is_old
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """A connection that is left alone for a while."""
+
+    until: float
+    pause_s: float
 
 
 @dataclass
@@ -82,8 +110,8 @@ class Life:
     workers: dict[str, asyncio.Task[Summary]] = field(default_factory=dict)
     signals: dict[str, asyncio.Event] = field(default_factory=dict)
     busy: set[str] = field(default_factory=set)
-    aside: dict[str, float] = field(default_factory=dict)
-    """Connections that somebody else drains, or whose worker failed, and since when."""
+    aside: dict[str, Rest] = field(default_factory=dict)
+    """Connections that somebody else drains, or whose worker failed."""
     ended: list[Summary] = field(default_factory=list)
     mailman: asyncio.Task[Counter[str]] | None = None
     is_ending: bool = False
@@ -94,7 +122,7 @@ class Life:
         """Whether it has lived long enough."""
         return time.monotonic() - self.began > LONGEST_S
 
-    async def until_quiet(self) -> list[Summary]:
+    async def until_quiet(self) -> None:
         """Start and wake workers as events come; end when it has been quiet for long enough."""
         quiet_since = time.monotonic()
         try:
@@ -111,11 +139,13 @@ class Life:
             self.is_ending = True
             for signal in self.signals.values():
                 signal.set()
-            await asyncio.gather(*self.workers.values(), return_exceptions=True)
-            if self.mailman is not None:
-                await asyncio.gather(self.mailman, return_exceptions=True)
+
+    async def wind_down(self) -> None:
+        """Wait for what is under way: each worker ends with its batch."""
+        await asyncio.gather(*self.workers.values(), return_exceptions=True)
+        if self.mailman is not None:
+            await asyncio.gather(self.mailman, return_exceptions=True)
         self._reap()
-        return self.ended
 
     async def _is_quiet(self, since: float) -> bool:
         """Nothing has come for a while, and nothing that was put off falls due within another such while."""
@@ -131,7 +161,7 @@ class Life:
         async with self.db.read() as session:
             due = await inbox.due(session)
             now = time.monotonic()
-            due = [one for one in due if now - self.aside.get(one, -ASIDE_S) >= ASIDE_S]
+            due = [one for one in due if one not in self.aside or now >= self.aside[one].until]
             new = [await connections.find(session, one) for one in due if one not in self.workers]
         for one in due:
             self.signals.setdefault(one, asyncio.Event()).set()
@@ -148,7 +178,7 @@ class Life:
             while not self.is_ending:
                 self.busy.add(name)
                 signal.clear()
-                while await see_to(work, first=first):
+                while not self.is_ending and await see_to(work, first=first):
                     first = False
                 self._mail()
                 self.busy.discard(name)
@@ -170,18 +200,26 @@ class Life:
             if not worker.done():
                 continue
             del self.workers[name]
+            if worker.cancelled():
+                continue
             error = worker.exception()
             if error is not None:
                 # A bug met with one merchant must not stop the others; its events wait, and are tried again.
                 self.log.error("%s: the drain's worker broke: %s", name, type(error).__name__, exc_info=error)
-                self.aside[name] = time.monotonic()
+                self._rest(name, grows=True)
                 continue
             summary = worker.result()
-            if summary.outcome != "done":
-                self.aside[name] = time.monotonic()
-            else:
+            if summary.outcome == "done":
                 self.aside.pop(name, None)
+            else:
+                self._rest(name, grows=summary.outcome != "skipped")
             self.ended.append(summary)
+
+    def _rest(self, name: str, *, grows: bool) -> None:
+        """Leave a connection alone. A blocked account would be asked every two seconds otherwise, for hours."""
+        before = self.aside.get(name)
+        pause = min(before.pause_s * 2, LONGEST_ASIDE_S) if before and grows else ASIDE_S
+        self.aside[name] = Rest(time.monotonic() + pause, pause)
 
 
 async def _once(db: Database, connection: str | None, *, dry_run: bool) -> list[Summary]:

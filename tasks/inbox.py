@@ -1,13 +1,17 @@
 """What webhooks told, seen to: joined by record, read from the vendor, applied; and each event's end written down."""
 
 import traceback
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
 from hub import connections, inbox, worklist
-from hub.bindings import never_counted
+from hub.bindings import bound_of, never_counted
 from hub.inbox import Taken
+from hub.leases import LeaseLostError
 from hub.notices import Draft, clear_notices, raise_notices
 from hub.outbox import waiting
 from hub.policy import Policy
@@ -26,17 +30,25 @@ from providers.contract import (
 from providers.registry import KINDS
 from tasks import catalog, invoices, order_states, stock
 from tasks.catalog import Batch
-from tasks.sending import BUGS
+from tasks.sending import SHUT
 from tasks.stock import StockBatch
 from tasks.work import Work
 
 AT_ONCE = 200
 """Events taken out together: so many deaths' worth of work is done again."""
-MOST_TRIES = len(inbox.PAUSES_S)
-EARLY_TRIES = 5
-"""How often a record is looked for that is not there yet: an event may come before our own order is written down, or
-before the vendor's own reading shows what it tells of. That takes seconds; what is missing after a minute is not ours.
+MOST_TRIES = inbox.MOST_TRIES
+AWAY_TRIES = MOST_TRIES + 14
+"""How often a record is read whose vendor answers with an error: for eight hours, the last ones half an hour apart."""
+EARLY_TRIES = 6
+"""How often a record is looked for that is not there yet: an event may come before the vendor's own reading shows what
+it tells of. What is missing after these 49 s is not coming. (An order of ours that is on its way is waited for longer.)
 """
+IN_A_ROW = 3
+"""After so many records that end in an error, one after the other, it is the vendor and none of them."""
+AWAY = frozenset(("unreachable", "unknown_host", "timeout", "maintenance"))
+"""Reasons that say nothing about the record that was asked for."""
+NO_RECORDS_FAULT = (LeaseLostError, OperationalError, InterfaceError, PoolTimeoutError, OSError)
+"""Ends the batch, which the next drain takes up: the lease went to another, or our own database is away."""
 NOTICE = "inbox"
 NOTHING = "tells of nothing that is followed here"
 
@@ -55,6 +67,10 @@ class Joined:
     def ids(self, subject: Subject) -> list[str]:
         """Their ids of the records of one kind, in the order in which they were told of."""
         return [hint.external_id for hint in self.by_hint if hint.subject is subject]
+
+    def about(self, subjects: Collection[Subject]) -> list[Taken]:
+        """The events about records of these kinds."""
+        return [event for hint, told in self.by_hint.items() if hint.subject in subjects for event in told]
 
     def of(self, subject: Subject, external_ids: Iterable[str]) -> list[Taken]:
         """The events about these records, each once."""
@@ -107,21 +123,38 @@ async def _see_to(work: Work, events: Sequence[Taken]) -> None:
         ends.add(event, "failed", why)
     for event in joined.ignored:
         ends.add(event, "ignored", NOTHING)
-    refused: CallFailed | None = None
-    try:
-        for subject, read in _readers(work):
-            if ids := joined.ids(subject):
-                await _read_some(work, ends, joined, subject, read, ids)
-    except CallFailed as failed:
-        # The token is refused, say: nothing of this connection can be read, and no event is to blame.
-        refused = failed
-    left = [event for event in events if event.id not in ends.of]
+    refused, unread = await _read_all(work, joined, ends)
     if refused is None:
-        for event in left:
-            ends.add(event, "ignored", "the policy does not follow this")
-    await _write(work, ends, put_back=left if refused else [], why=str(refused or ""))
+        for event in events:
+            ends.add_if_none(event, "ignored", "the policy does not follow this")
+    else:
+        # One that tells of a product and its balance, say, and the product was read: it is not done.
+        ends.take_back(joined.about(unread))
+    left = [event for event in events if event.id not in ends.of]
+    await _write(work, ends, put_back=left, why=str(refused or ""))
     if refused is not None:
         raise refused
+
+
+async def _read_all(work: Work, joined: Joined, ends: "Ends") -> tuple[CallFailed | None, set[Subject]]:
+    """Read what is followed, kind by kind; returns what was refused for the whole connection, and what it left unread.
+
+    A permission that one kind lacks keeps no other from being read.
+    """
+    refused: CallFailed | None = None
+    readers = [(subject, read) for subject, read in _readers(work) if joined.ids(subject)]
+    unread = {subject for subject, _ in readers}
+    for subject, read in readers:
+        try:
+            await _read_some(work, ends, joined, subject, read, joined.ids(subject))
+        except CallFailed as failed:
+            # The token is refused, say: nothing of this connection can be read, and no event is to blame.
+            refused = refused or failed
+            if failed.reason != "permission":
+                break
+        else:
+            unread.discard(subject)
+    return refused, unread
 
 
 @dataclass
@@ -136,6 +169,16 @@ class Ends:
         known = self.of.get(event.id)
         if known is None or _WORSE.index(end) > _WORSE.index(known[0]):
             self.of[event.id] = (end, event, why)
+
+    def add_if_none(self, event: Taken, end: str, why: str) -> None:
+        """It ended so, unless it has an end."""
+        self.of.setdefault(event.id, (end, event, why))
+
+    def take_back(self, events: Iterable[Taken]) -> None:
+        """These are not done yet after all; one that failed has its tries counted."""
+        for event in events:
+            if self.of.get(event.id, ("",))[0] in ("done", "ignored"):
+                del self.of[event.id]
 
     def again(self, event: Taken, why: str, *, most: int = MOST_TRIES, gives_up: str = "failed") -> None:
         """To be tried again; after so many tries it is given up."""
@@ -164,7 +207,7 @@ async def _write(work: Work, ends: Ends, put_back: Sequence[Taken], why: str) ->
                 await inbox.finish(session, [event.id for event in events], end, said)
             extra[end] = extra.get(end, 0) + len(events)
             work.tally.failed += len(events) if end == "failed" else 0
-        failed = (await inbox.counts(session, [connection.id])).get(connection.id, {}).get("failed", 0)
+        failed = await inbox.count_failed(session, connection.id)
         if failed:
             draft = Draft("inbox.failed", connection.id, NOTICE, params={"kind": connection.kind, "count": failed})
             await raise_notices(session, connection.merchant_id, [draft])
@@ -172,22 +215,31 @@ async def _write(work: Work, ends: Ends, put_back: Sequence[Taken], why: str) ->
             await clear_notices(session, connection.merchant_id, connection.id, NOTICE)
 
 
-async def _read_some(work: Work, ends: Ends, joined: Joined, subject: Subject, read: Read, ids: Sequence[str]) -> None:
-    """Read records of one kind together; when that breaks, one by one, so that only the one to blame is put aside."""
+async def _read_some(
+    work: Work, ends: Ends, joined: Joined, subject: Subject, read: Read, ids: Sequence[str]
+) -> CallFailed | None:
+    """Read records of one kind together; when that breaks, one by one, so that only the one to blame is put aside.
+
+    Returns the vendor's error about one record. Raises CallFailed for what is the whole connection's matter.
+    """
     try:
         left = await read(work, ids)
     except CallFailed as failed:
-        if failed.outcome in (Outcome.REAUTH, Outcome.SLOW_DOWN):
+        if failed.outcome in (Outcome.REAUTH, Outcome.SLOW_DOWN) or failed.reason in AWAY | SHUT | {"permission"}:
             raise
-        if failed.outcome is Outcome.REJECTED and len(ids) > 1:
-            await _one_by_one(work, ends, joined, subject, read, ids)
-            return
-        for event in joined.of(subject, ids):
-            ends.again(event, f"{subject}: {failed}")
-    except BUGS as bug:
         if len(ids) > 1:
             await _one_by_one(work, ends, joined, subject, read, ids)
-            return
+            return None
+        most = MOST_TRIES if failed.outcome is Outcome.REJECTED else AWAY_TRIES
+        for event in joined.of(subject, ids):
+            ends.again(event, f"{subject}: {failed}", most=most)
+        return failed
+    except NO_RECORDS_FAULT:
+        raise
+    except Exception as bug:  # noqa: BLE001 whatever a record does to us, the others go on
+        if len(ids) > 1:
+            await _one_by_one(work, ends, joined, subject, read, ids)
+            return None
         # Its text may hold anything of the record; where it was raised is enough to find it.
         at = traceback.extract_tb(bug.__traceback__)[-1]
         where = f"{type(bug).__name__} at {Path(at.filename).name}:{at.lineno}"
@@ -195,23 +247,31 @@ async def _read_some(work: Work, ends: Ends, joined: Joined, subject: Subject, r
         for event in joined.of(subject, ids):
             ends.again(event, f"{subject}: {where}")
     else:
-        for event in joined.of(subject, [id_ for id_ in ids if id_ not in left]):
-            ends.add(event, "done")
-        for external_id, why in left.items():
-            for event in joined.of(subject, [external_id]):
-                _not_there(ends, event, subject, why)
-
-
-def _not_there(ends: Ends, event: Taken, subject: Subject, why: str) -> None:
-    if why == "not_ours":
-        ends.add(event, "ignored", f"{subject}: of no order of this shop")
-    else:
-        ends.again(event, f"{subject}: not there yet", most=EARLY_TRIES, gives_up="ignored")
+        _note(ends, joined, subject, ids, left)
+    return None
 
 
 async def _one_by_one(work: Work, ends: Ends, joined: Joined, subject: Subject, read: Read, ids: Sequence[str]) -> None:
+    """Read records alone. A vendor that answers nothing but errors is not asked for all of them."""
+    errors = 0
     for external_id in ids:
-        await _read_some(work, ends, joined, subject, read, [external_id])
+        failed = await _read_some(work, ends, joined, subject, read, [external_id])
+        errors = errors + 1 if failed is not None and failed.outcome is not Outcome.REJECTED else 0
+        if failed is not None and errors == IN_A_ROW:
+            raise failed
+
+
+def _note(ends: Ends, joined: Joined, subject: Subject, ids: Sequence[str], left: dict[str, str]) -> None:
+    """Write down how records that were read ended, as `Read` says."""
+    for event in joined.of(subject, [id_ for id_ in ids if id_ not in left]):
+        ends.add(event, "done")
+    for external_id, why in left.items():
+        for event in joined.of(subject, [external_id]):
+            if why == "not_ours":
+                ends.add(event, "ignored", f"{subject}: of no order of this shop")
+            else:  # an order that is on its way is bound within a few runs, or given up
+                most = MOST_TRIES if why == "unknown" else EARLY_TRIES
+                ends.again(event, f"{subject}: not there yet", most=most, gives_up="ignored")
 
 
 def _readers(work: Work) -> list[tuple[Subject, Read]]:
@@ -231,14 +291,16 @@ def _readers(work: Work) -> list[tuple[Subject, Read]]:
 
 async def _products(work: Work, ids: Sequence[str]) -> dict[str, str]:
     """A product that is new is read with its balance: nobody tells of one that never moved."""
-    await catalog.take(work, Batch(tuple(ids)))
+    async with work.db.read() as session:
+        known = await bound_of(session, work.connection, ids)
+    gone = await catalog.take(work, Batch(tuple(ids)))
     await catalog.link(work)
-    if work.policy.pull_stock and isinstance(work.provider, StockSource):
-        async with work.db.read() as session:
-            new = await never_counted(session, work.connection, ids)
-        if new:
-            await stock.take(work, StockBatch(tuple(new)))
-    return {}
+    async with work.db.read() as session:
+        new = await never_counted(session, work.connection, ids)
+    if new and work.policy.pull_stock and isinstance(work.provider, StockSource):
+        await stock.take(work, StockBatch(tuple(new)))
+    # One that we never had is not deleted: it is so new that it is not shown yet.
+    return {external_id: "later" for external_id in gone if external_id not in known}
 
 
 async def _balances(work: Work, ids: Sequence[str]) -> dict[str, str]:
