@@ -23,6 +23,8 @@ from hub.tables.tenancy import ConnectionState
 PAUSES_S = (1.0, 3.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 1800.0)
 """How long an event waits before it is tried again. The first four are what integrators found that TagPlus needs before
 a note answers that its event told of (`reference/tagplus.md §11.4`)."""
+SHUT_PAUSE_S = 300.0
+"""How long events wait that nobody can see to for now, as the account is closed to us, say; as long as its schedule."""
 ENDED = ("done", "ignored", "failed", "broken")
 
 
@@ -180,10 +182,11 @@ async def finish(session: AsyncSession, events: Iterable[str], state: str, reaso
 
 
 async def put_off(session: AsyncSession, events: Iterable[Taken], reason: str, *, counted: bool = True) -> None:
-    """Try these again after a pause that grows with every try. What is the whole connection's fault is not counted."""
+    """Try these again after a pause that grows with every try. What is the whole connection's fault is not counted,
+    and waits longer: with nothing counted, a short pause would stay short, and ask a closed account for ever."""
     now = utcnow()
     for event in events:
-        pause = PAUSES_S[min(event.attempts, len(PAUSES_S) - 1)]
+        pause = PAUSES_S[min(event.attempts, len(PAUSES_S) - 1)] if counted else SHUT_PAUSE_S
         await session.execute(
             update(InboxEvent)
             .where(col(InboxEvent.id) == event.id)
@@ -220,14 +223,19 @@ async def replay(
 
 
 async def forget(session: AsyncSession, *, days: int) -> int:
-    """Delete events that ended so many days ago, and those that came so long ago to a connection that works no more."""
+    """Delete events that came so many days ago and ended, or were put off ever since, or are of a connection that works
+    no more: the schedules have read what they told of, or will when they can."""
     before = utcnow() - timedelta(days=days)
     resting = select(col(Connection.id)).where(col(Connection.state) != ConnectionState.ACTIVE)
     gone = await session.execute(
         delete(InboxEvent)
         .where(
             col(InboxEvent.received_at) < before,
-            or_(col(InboxEvent.state).in_(ENDED), col(InboxEvent.connection_id).in_(resting)),
+            or_(
+                col(InboxEvent.state).in_(ENDED),
+                (col(InboxEvent.state) == "pending") & (col(InboxEvent.reason) != ""),
+                col(InboxEvent.connection_id).in_(resting),
+            ),
         )
         .returning(col(InboxEvent.id))
     )

@@ -26,9 +26,9 @@ from providers.contract import (
 from providers.registry import KINDS
 from tasks import catalog, invoices, order_states, stock
 from tasks.catalog import Batch
-from tasks.sending import BUGS
+from tasks.sending import BUGS, is_of_all
 from tasks.stock import StockBatch
-from tasks.work import Work
+from tasks.work import Work, is_withdrawn
 
 AT_ONCE = 200
 """Events taken out together: so many deaths' worth of work is done again."""
@@ -108,18 +108,22 @@ async def _see_to(work: Work, events: Sequence[Taken]) -> None:
     for event in joined.ignored:
         ends.add(event, "ignored", NOTHING)
     refused: CallFailed | None = None
-    try:
-        for subject, read in _readers(work):
-            if ids := joined.ids(subject):
+    for subject, read in _readers(work):
+        ids = joined.ids(subject)
+        if ids and (refused is None or is_withdrawn(refused)):
+            try:
                 await _read_some(work, ends, joined, subject, read, ids)
-    except CallFailed as failed:
-        # The token is refused, say: nothing of this connection can be read, and no event is to blame.
-        refused = failed
-    left = [event for event in events if event.id not in ends.of]
-    if refused is None:
-        for event in left:
+                continue
+            except CallFailed as failed:
+                # The token is refused, or the account owes: nothing of this connection can be read, and no event is to
+                # blame. Where only a permission is missing, records of another kind may be read all the same.
+                refused = failed
+        for event in joined.of(subject, ids):
+            ends.add(event, "shut", str(refused))
+    for event in events:
+        if event.id not in ends.of:
             ends.add(event, "ignored", "the policy does not follow this")
-    await _write(work, ends, put_back=left if refused else [], why=str(refused or ""))
+    await _write(work, ends)
     if refused is not None:
         raise refused
 
@@ -149,17 +153,16 @@ class Ends:
         return found
 
 
-_WORSE = ("ignored", "done", "later", "failed")
+_WORSE = ("ignored", "done", "later", "shut", "failed")
 
 
-async def _write(work: Work, ends: Ends, put_back: Sequence[Taken], why: str) -> None:
+async def _write(work: Work, ends: Ends) -> None:
     """Write every end down, with a notice where anything failed; it goes when nothing that failed is left."""
     connection, extra = work.connection, work.tally.extra
     async with work.commit() as session:
-        await inbox.put_off(session, put_back, why, counted=False)
         for (end, said), events in ends.groups().items():
-            if end == "later":
-                await inbox.put_off(session, events, said)
+            if end in ("later", "shut"):
+                await inbox.put_off(session, events, said, counted=end == "later")
             else:
                 await inbox.finish(session, [event.id for event in events], end, said)
             extra[end] = extra.get(end, 0) + len(events)
@@ -177,7 +180,7 @@ async def _read_some(work: Work, ends: Ends, joined: Joined, subject: Subject, r
     try:
         left = await read(work, ids)
     except CallFailed as failed:
-        if failed.outcome in (Outcome.REAUTH, Outcome.SLOW_DOWN):
+        if is_of_all(failed) or is_withdrawn(failed):
             raise
         if failed.outcome is Outcome.REJECTED and len(ids) > 1:
             await _one_by_one(work, ends, joined, subject, read, ids)

@@ -30,8 +30,15 @@ LONGEST_WAIT_S = 3600.0
 BUSY = "busy"
 SHUT = frozenset(("debt", "plan", "blocked"))
 """Reasons that are no record's fault: the account is closed to us, and whatever was sent would end as a notice each."""
+OF_ALL = frozenset((Outcome.REAUTH, Outcome.SLOW_DOWN))
+"""Outcomes that are no record's fault either: no call of this connection goes through for now."""
 BUGS = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError, IntegrityError)
 """What a record that nobody thought of raises. It must not stop the others, run after run."""
+
+
+def is_of_all(failed: CallFailed) -> bool:
+    """Whether the failure is the whole connection's matter, and no record is to blame."""
+    return failed.outcome in OF_ALL or failed.reason in SHUT
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +208,7 @@ async def _send_and_settle(work: Work, job: Job, send: Send, kind: str) -> None:
         await _refuse(work, job, kind, refused.code, refused.problems, refused.params)
     except CallFailed as raised:
         failed = await _hushed(work, job, kind, raised)
-        if failed.outcome in (Outcome.REAUTH, Outcome.SLOW_DOWN) or failed.reason in SHUT:
+        if is_of_all(failed):
             await _put_back(work, job, str(failed), 0.0)
             raise failed from None
         if failed.outcome is Outcome.REJECTED:

@@ -182,7 +182,7 @@ class Run:
 
 
 def is_withdrawn(failed: CallFailed) -> bool:
-    """Whether the account has lost a list that it had: the merchant switched the extension off."""
+    """Whether the account does not let us do that: it never could, or the merchant switched an extension off."""
     return failed.outcome is Outcome.REJECTED and failed.reason == "permission"
 
 
