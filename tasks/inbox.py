@@ -11,7 +11,6 @@ from hub.inbox import Taken
 from hub.notices import Draft, clear_notices, raise_notices
 from hub.outbox import waiting
 from hub.policy import Policy
-from hub.tables.tenancy import ConnectionState
 from providers.contract import (
     CallFailed,
     CatalogSource,
@@ -73,7 +72,7 @@ async def see_to(work: Work, *, first: bool = False) -> int:
             await inbox.recover(session, work.connection)
         # A drain lives for hours: the merchant may have changed the policy, or switched the connection off.
         now = await connections.find(session, work.connection.id)
-        if now.state in (ConnectionState.INACTIVE, ConnectionState.NOT_INSTALLED):
+        if now.state in connections.OFF:
             return 0
         work.policy = Policy.model_validate(now.policy)
         events = await inbox.take(session, work.connection, limit=AT_ONCE)

@@ -11,8 +11,9 @@ from pathlib import Path
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from hub import outbox, selling
+from hub import connections, outbox, selling
 from hub.clock import utcnow
+from hub.connections import SwitchedOffError
 from hub.db import upsert_rows
 from hub.ids import new_id
 from hub.notices import Draft, clear_notices, raise_notices
@@ -198,6 +199,10 @@ async def settle(
 
 async def _send_one(work: Work, job: Job, send: Send, kind: str) -> None:
     async with work.under_way:
+        # A batch may take minutes, and the token is good for hours after the merchant has removed the integration.
+        async with work.db.read() as session:
+            if await connections.is_off(session, work.connection.id):
+                raise SwitchedOffError(f"{work.connection.id} was switched off")
         await _send_and_settle(work, job, send, kind)
 
 
