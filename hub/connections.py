@@ -13,9 +13,16 @@ from hub.policy import Policy
 from hub.tables import Connection, Merchant
 from hub.tables.tenancy import ConnectionState
 
+OFF = (ConnectionState.INACTIVE, ConnectionState.NOT_INSTALLED)
+"""What is so does nothing until somebody checks it again."""
+
 
 class UnknownConnectionError(LookupError):
     """There is no connection of that id; the text lists those there are."""
+
+
+class SwitchedOffError(Exception):
+    """The connection was switched off or removed while something was at work on it."""
 
 
 async def find(session: AsyncSession, connection_id: str) -> Connection:
@@ -73,12 +80,29 @@ async def install(
     return found
 
 
+async def is_off(session: AsyncSession, connection_id: str, *, lock: bool = False) -> bool:
+    """Whether the connection is switched off or removed, as it stands now. With `lock` it stays so to the end of the
+    transaction; rows that refer to it may still be written."""
+    state = select(col(Connection.state)).where(col(Connection.id) == connection_id)
+    found = await session.execute(state.with_for_update(key_share=True) if lock else state)
+    return found.scalar_one() in OFF
+
+
 async def mark(session: AsyncSession, connection_id: str, state: ConnectionState, reason: str = "") -> None:
     """Set the state of a connection and, in words for ops, why."""
     await session.execute(
         update(Connection)
         .where(col(Connection.id) == connection_id)
         .values(state=state.value, state_reason=reason[:500])
+    )
+
+
+async def works_again(session: AsyncSession, connection_id: str) -> None:
+    """A call went through: one whose token had been refused is `ativa` again; one that was removed meanwhile is not."""
+    await session.execute(
+        update(Connection)
+        .where(col(Connection.id) == connection_id, col(Connection.state) == ConnectionState.DISCONNECTED)
+        .values(state=ConnectionState.ACTIVE.value, state_reason="")
     )
 
 

@@ -243,14 +243,19 @@ async def replay(
 
 
 async def forget(session: AsyncSession, *, days: int) -> int:
-    """Delete events that ended so many days ago, and those that came so long ago to a connection that works no more."""
+    """Delete events that came so many days ago and ended, or were put off ever since, or are of a connection that works
+    no more: the schedules have read what they told of, or will when they can."""
     before = utcnow() - timedelta(days=days)
     resting = select(col(Connection.id)).where(col(Connection.state) != ConnectionState.ACTIVE)
     gone = await session.execute(
         delete(InboxEvent)
         .where(
             col(InboxEvent.received_at) < before,
-            or_(col(InboxEvent.state).in_(ENDED), col(InboxEvent.connection_id).in_(resting)),
+            or_(
+                col(InboxEvent.state).in_(ENDED),
+                (col(InboxEvent.state) == "pending") & (col(InboxEvent.reason) != ""),
+                col(InboxEvent.connection_id).in_(resting),
+            ),
         )
         .returning(col(InboxEvent.id))
     )

@@ -10,7 +10,9 @@ from sqlalchemy import ColumnElement, and_, case, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from hub import connections
 from hub.clock import utcnow
+from hub.connections import SwitchedOffError
 from hub.db import upsert_rows
 from hub.ids import new_id
 from hub.policy import Policy
@@ -229,9 +231,10 @@ async def _one_claims(session: AsyncSession, connection: Connection) -> None:
     """Claims of one connection come one after the other: on PostgreSQL two that read the same entry would both have it.
 
     SQLite lets one transaction write at a time anyway. The lock leaves room for rows that refer to the connection.
+    Raises SwitchedOffError where it was removed: a run that is under way holds a token that may still be good.
     """
-    mine = select(col(Connection.id)).where(col(Connection.id) == connection.id)
-    await session.execute(mine.with_for_update(key_share=True))
+    if await connections.is_off(session, connection.id, lock=True):
+        raise SwitchedOffError(f"{connection.id} was switched off")
 
 
 async def _free_the_dead(

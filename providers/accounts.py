@@ -85,7 +85,11 @@ async def keep_alive(db: Database, connection: Connection) -> bool:
 
 
 async def tell(db: Database, connection: Connection, failed: CallFailed) -> None:
-    """Tell the merchant by a notice; a connection whose token is refused for good is marked so."""
+    """Tell the merchant by a notice; a connection whose token is refused for good is marked so.
+
+    `connection` is as it was when the work began. One that was switched off or removed since then stays as it is, and
+    nobody is told: the refusal of a token that was taken back is no news.
+    """
     lost = failed.outcome is Outcome.REAUTH and failed.reason == "token"
     draft = Draft(
         code=f"connection.{failed.reason}",
@@ -94,6 +98,8 @@ async def tell(db: Database, connection: Connection, failed: CallFailed) -> None
         params={"kind": connection.kind, "code": failed.code, "detail": failed.detail[:200]},
     )
     async with db.write() as session:
+        if connection.state not in connections.OFF and await connections.is_off(session, connection.id, lock=True):
+            return
         if lost:
             await connections.mark(session, connection.id, ConnectionState.DISCONNECTED, str(failed))
         await raise_notices(session, connection.merchant_id, [draft])

@@ -1,7 +1,7 @@
 """What webhooks told, seen to: joined by record, read from the vendor, applied; and each event's end written down."""
 
 import traceback
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +15,6 @@ from hub.leases import LeaseLostError
 from hub.notices import Draft, clear_notices, raise_notices
 from hub.outbox import waiting
 from hub.policy import Policy
-from hub.tables.tenancy import ConnectionState
 from providers.contract import (
     CallFailed,
     CatalogSource,
@@ -30,9 +29,9 @@ from providers.contract import (
 from providers.registry import KINDS
 from tasks import catalog, invoices, order_states, stock
 from tasks.catalog import Batch
-from tasks.sending import SHUT
+from tasks.sending import is_of_all
 from tasks.stock import StockBatch
-from tasks.work import Work
+from tasks.work import Work, is_withdrawn
 
 AT_ONCE = 200
 """Events taken out together: so many deaths' worth of work is done again."""
@@ -68,10 +67,6 @@ class Joined:
         """Their ids of the records of one kind, in the order in which they were told of."""
         return [hint.external_id for hint in self.by_hint if hint.subject is subject]
 
-    def about(self, subjects: Collection[Subject]) -> list[Taken]:
-        """The events about records of these kinds."""
-        return [event for hint, told in self.by_hint.items() if hint.subject in subjects for event in told]
-
     def of(self, subject: Subject, external_ids: Iterable[str]) -> list[Taken]:
         """The events about these records, each once."""
         found = {e.id: e for id_ in external_ids for e in self.by_hint.get(Hint(subject, id_), ())}
@@ -89,7 +84,7 @@ async def see_to(work: Work, *, first: bool = False) -> int:
             await inbox.recover(session, work.connection)
         # A drain lives for hours: the merchant may have changed the policy, or switched the connection off.
         now = await connections.find(session, work.connection.id)
-        if now.state in (ConnectionState.INACTIVE, ConnectionState.NOT_INSTALLED):
+        if now.state in connections.OFF:
             return 0
         work.policy = Policy.model_validate(now.policy)
         events = await inbox.take(session, work.connection, limit=AT_ONCE)
@@ -123,38 +118,25 @@ async def _see_to(work: Work, events: Sequence[Taken]) -> None:
         ends.add(event, "failed", why)
     for event in joined.ignored:
         ends.add(event, "ignored", NOTHING)
-    refused, unread = await _read_all(work, joined, ends)
-    if refused is None:
-        for event in events:
-            ends.add_if_none(event, "ignored", "the policy does not follow this")
-    else:
-        # One that tells of a product and its balance, say, and the product was read: it is not done.
-        ends.take_back(joined.about(unread))
-    left = [event for event in events if event.id not in ends.of]
-    await _write(work, ends, put_back=left, why=str(refused or ""))
+    refused: CallFailed | None = None
+    for subject, read in _readers(work):
+        ids = joined.ids(subject)
+        if ids and (refused is None or is_withdrawn(refused)):
+            try:
+                await _read_some(work, ends, joined, subject, read, ids)
+                continue
+            except CallFailed as failed:
+                # The token is refused, or the account owes: nothing of this connection can be read, and no event is to
+                # blame. Where only a permission is missing, records of another kind may be read all the same.
+                refused = failed
+        for event in joined.of(subject, ids):
+            ends.add(event, "shut", str(refused))
+    for event in events:
+        if event.id not in ends.of:
+            ends.add(event, "ignored", "the policy does not follow this")
+    await _write(work, ends)
     if refused is not None:
         raise refused
-
-
-async def _read_all(work: Work, joined: Joined, ends: "Ends") -> tuple[CallFailed | None, set[Subject]]:
-    """Read what is followed, kind by kind; returns what was refused for the whole connection, and what it left unread.
-
-    A permission that one kind lacks keeps no other from being read.
-    """
-    refused: CallFailed | None = None
-    readers = [(subject, read) for subject, read in _readers(work) if joined.ids(subject)]
-    unread = {subject for subject, _ in readers}
-    for subject, read in readers:
-        try:
-            await _read_some(work, ends, joined, subject, read, joined.ids(subject))
-        except CallFailed as failed:
-            # The token is refused, say: nothing of this connection can be read, and no event is to blame.
-            refused = refused or failed
-            if failed.reason != "permission":
-                break
-        else:
-            unread.discard(subject)
-    return refused, unread
 
 
 @dataclass
@@ -170,16 +152,6 @@ class Ends:
         if known is None or _WORSE.index(end) > _WORSE.index(known[0]):
             self.of[event.id] = (end, event, why)
 
-    def add_if_none(self, event: Taken, end: str, why: str) -> None:
-        """It ended so, unless it has an end."""
-        self.of.setdefault(event.id, (end, event, why))
-
-    def take_back(self, events: Iterable[Taken]) -> None:
-        """These are not done yet after all; one that failed has its tries counted."""
-        for event in events:
-            if self.of.get(event.id, ("",))[0] in ("done", "ignored"):
-                del self.of[event.id]
-
     def again(self, event: Taken, why: str, *, most: int = MOST_TRIES, gives_up: str = "failed") -> None:
         """To be tried again; after so many tries it is given up."""
         self.add(event, "later" if event.attempts + 1 < most else gives_up, why)
@@ -192,17 +164,16 @@ class Ends:
         return found
 
 
-_WORSE = ("ignored", "done", "later", "failed")
+_WORSE = ("ignored", "done", "shut", "later", "failed")
 
 
-async def _write(work: Work, ends: Ends, put_back: Sequence[Taken], why: str) -> None:
+async def _write(work: Work, ends: Ends) -> None:
     """Write every end down, with a notice where anything failed; it goes when nothing that failed is left."""
     connection, extra = work.connection, work.tally.extra
     async with work.commit() as session:
-        await inbox.put_off(session, put_back, why, counted=False)
         for (end, said), events in ends.groups().items():
-            if end == "later":
-                await inbox.put_off(session, events, said)
+            if end in ("later", "shut"):
+                await inbox.put_off(session, events, said, counted=end == "later")
             else:
                 await inbox.finish(session, [event.id for event in events], end, said)
             extra[end] = extra.get(end, 0) + len(events)
@@ -225,7 +196,7 @@ async def _read_some(
     try:
         left = await read(work, ids)
     except CallFailed as failed:
-        if failed.outcome in (Outcome.REAUTH, Outcome.SLOW_DOWN) or failed.reason in AWAY | SHUT | {"permission"}:
+        if is_of_all(failed) or is_withdrawn(failed) or failed.reason in AWAY:
             raise
         if len(ids) > 1:
             await _one_by_one(work, ends, joined, subject, read, ids)

@@ -15,7 +15,6 @@ from hub.migrate import is_current
 from hub.settings import settings
 from hub.start import open_hub
 from hub.tables import Connection
-from hub.tables.tenancy import ConnectionState
 from providers.registry import kinds_with
 from tasks.work import Run, Summary, Work, run_logger
 
@@ -98,7 +97,7 @@ async def _chosen(
         found = await connections.find(session, named)
     if found.kind not in kinds:
         raise PathFailed(f"{named} is of kind {found.kind!r}, which cannot do this; valid are {sorted(kinds)}")
-    if found.state in (ConnectionState.INACTIVE, ConnectionState.NOT_INSTALLED):
+    if found.state in connections.OFF:
         raise PathFailed(f"{named} is {found.state!r}; make it work first: esteira check --connection {named}")
     if not wanted(found):
         raise PathFailed(f"the policy of {named} says no to {run.path}; change it: esteira policy {named} KEY=VALUE")

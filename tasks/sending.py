@@ -11,8 +11,9 @@ from pathlib import Path
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from hub import outbox, selling
+from hub import connections, outbox, selling
 from hub.clock import utcnow
+from hub.connections import SwitchedOffError
 from hub.db import upsert_rows
 from hub.ids import new_id
 from hub.notices import Draft, clear_notices, raise_notices
@@ -30,8 +31,15 @@ LONGEST_WAIT_S = 3600.0
 BUSY = "busy"
 SHUT = frozenset(("debt", "plan", "blocked"))
 """Reasons that are no record's fault: the account is closed to us, and whatever was sent would end as a notice each."""
+OF_ALL = frozenset((Outcome.REAUTH, Outcome.SLOW_DOWN))
+"""Outcomes that are no record's fault either: no call of this connection goes through for now."""
 BUGS = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError, IntegrityError)
 """What a record that nobody thought of raises. It must not stop the others, run after run."""
+
+
+def is_of_all(failed: CallFailed) -> bool:
+    """Whether the failure is the whole connection's matter, and no record is to blame."""
+    return failed.outcome in OF_ALL or failed.reason in SHUT
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +199,10 @@ async def settle(
 
 async def _send_one(work: Work, job: Job, send: Send, kind: str) -> None:
     async with work.under_way:
+        # A batch may take minutes, and the token is good for hours after the merchant has removed the integration.
+        async with work.db.read() as session:
+            if await connections.is_off(session, work.connection.id):
+                raise SwitchedOffError(f"{work.connection.id} was switched off")
         await _send_and_settle(work, job, send, kind)
 
 
@@ -201,7 +213,7 @@ async def _send_and_settle(work: Work, job: Job, send: Send, kind: str) -> None:
         await _refuse(work, job, kind, refused.code, refused.problems, refused.params)
     except CallFailed as raised:
         failed = await _hushed(work, job, kind, raised)
-        if failed.outcome in (Outcome.REAUTH, Outcome.SLOW_DOWN) or failed.reason in SHUT:
+        if is_of_all(failed):
             await _put_back(work, job, str(failed), 0.0)
             raise failed from None
         if failed.outcome is Outcome.REJECTED:

@@ -14,14 +14,13 @@ from prefect.logging import get_run_logger
 
 from hub import cursors, reports
 from hub.changes import Change
-from hub.connections import learn, mark
+from hub.connections import SwitchedOffError, learn, works_again
 from hub.db import Database
 from hub.leases import Held, LeaseLostError, lease
 from hub.notices import WHOLE_CONNECTION, clear_notices
 from hub.policy import Policy
 from hub.reports import Tally
 from hub.tables import Connection
-from hub.tables.tenancy import ConnectionState
 from providers.accounts import tell
 from providers.contract import CallFailed, Outcome
 from providers.registry import open_provider
@@ -171,18 +170,21 @@ class Run:
             self.log.error("%s: %s stopped: %s", connection.id, self.path, failed)
             await tell(self.db, connection, failed)
             return "failed", str(failed)
+        except SwitchedOffError as off:
+            self.log.warning("%s: %s stopped: %s", connection.id, self.path, off)
+            return "stopped", str(off)
         except LeaseLostError as lost:
             self.log.error("%s: %s stopped: %s", connection.id, self.path, lost)
             return "failed", str(lost)
-        async with self.db.write() as session:
-            await clear_notices(session, connection.merchant_id, connection.id, WHOLE_CONNECTION)
-            if connection.state == ConnectionState.DISCONNECTED:  # named by ops, and its token is good again
-                await mark(session, connection.id, ConnectionState.ACTIVE)
+        if work.provider.calls and not self.dry_run:  # else nothing has shown that the account answers
+            async with self.db.write() as session:
+                await clear_notices(session, connection.merchant_id, connection.id, WHOLE_CONNECTION)
+                await works_again(session, connection.id)
         return "done", ""
 
 
 def is_withdrawn(failed: CallFailed) -> bool:
-    """Whether the account has lost a list that it had: the merchant switched the extension off."""
+    """Whether the account does not let us do that: it never could, or the merchant switched an extension off."""
     return failed.outcome is Outcome.REJECTED and failed.reason == "permission"
 
 

@@ -48,6 +48,17 @@ async def due_again(db: Database) -> None:
         await session.execute(update(InboxEvent).values(not_before=None))
 
 
+async def consent(erp: Live, scopes: list[str]) -> None:
+    """The merchant authorises once more, with these scopes."""
+    tokens = erp.sandbox.ask("POST", f"{erp.account}/tokens", scopes=scopes)
+    async with erp.db.write() as session:
+        found = await connections.find(session, erp.id)
+        pair = {"access_token": tokens["access_token"], "refresh_token": tokens["refresh_token"]}
+        found.credentials = {**found.credentials, **pair}
+        found.credentials_version += 1
+        session.add(found)
+
+
 async def test_a_price_and_a_balance_of_theirs_stand_in_the_store(erp: Live) -> None:
     erp.reprice("CAN-1", "31.40")
     erp.count("CAN-2", 3)
@@ -195,6 +206,46 @@ async def test_events_wait_for_a_connection_whose_token_is_refused(db: Database,
     await due_again(db)
     await erp.drain()
     assert (await erp.shown())["CAN-1"][1] == "4"
+
+
+async def test_events_wait_for_an_account_in_debt_and_all_take_effect_when_it_has_paid(tagplus: Live) -> None:
+    order_id = await sold(tagplus)
+    tagplus.reprice("CAN-1", "31.40")
+    tagplus.count("CAN-2", 3)
+    tagplus.invoice(order_id)
+    tagplus.arrive()
+    tagplus.sandbox.ask("POST", tagplus.account, debt=True)
+    for _ in range(MOST_TRIES):
+        with pytest.raises(PathFailed, match="debt"):
+            await tagplus.drain()
+        async with tagplus.db.read() as session:
+            assert await inbox.due(session) == [], "it is not asked all the time"
+        await due_again(tagplus.db)
+    assert {(event.state, event.attempts) for event in await tagplus.events()} == {("pending", 0)}
+    assert await tagplus.notices() == ["connection.debt"]
+    tagplus.sandbox.ask("POST", tagplus.account, debt=False)
+    await tagplus.drain()
+    assert (await tagplus.states(), await tagplus.notices()) == ({"done"}, [])
+    assert ((await tagplus.shown())["CAN-1"][0], (await tagplus.shown())["CAN-2"][1]) == ("31.40", "3")
+    assert await tagplus.notes() == ["authorised"]
+
+
+async def test_where_a_scope_is_missing_its_events_wait_and_the_others_take_effect(tagplus: Live) -> None:
+    note = tagplus.invoice(await sold(tagplus))
+    tagplus.count("CAN-2", 3)
+    tagplus.arrive()
+    scopes = tagplus.sandbox.ask("GET", tagplus.account)["scopes"]
+    await consent(tagplus, [scope for scope in scopes if "nfe" not in scope])
+    for _ in range(MOST_TRIES):
+        with pytest.raises(PathFailed, match="permission"):
+            await tagplus.drain()
+        await due_again(tagplus.db)
+    assert (await tagplus.shown())["CAN-2"][1] == "3"
+    assert {(event.state, event.attempts) for event in await tagplus.events()} == {("done", 0), ("pending", 0)}
+    assert await tagplus.notices() == ["connection.permission"]
+    await consent(tagplus, scopes)
+    await tagplus.drain()
+    assert (await tagplus.states(), await tagplus.notes()) == ({"done"}, ["authorised"]), note
 
 
 async def test_what_the_policy_does_not_follow_is_ignored(erp: Live) -> None:

@@ -194,6 +194,18 @@ async def test_old_events_that_ended_are_forgotten_and_those_that_wait_are_not(d
     assert await bodies(db) == ["2"]
 
 
+async def test_what_could_not_be_seen_to_waits_longer_and_not_for_ever(db: Database, erp: Connection) -> None:
+    await store(db, arrival("1"))
+    async with db.write() as session:
+        await inbox.put_off(session, await inbox.take(session, erp, limit=1), "debt", counted=False)
+        assert await inbox.due(session) == []
+        soon = await inbox.next_due(session)
+        assert soon is not None and soon - utcnow() > timedelta(minutes=4), "a closed account is not asked all the time"
+        assert await inbox.forget(session, days=14) == 0
+        await session.execute(update(InboxEvent).values(received_at=utcnow() - timedelta(days=15)))
+        assert await inbox.forget(session, days=14) == 1
+
+
 # Doors.
 
 

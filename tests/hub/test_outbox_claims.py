@@ -4,14 +4,17 @@ import asyncio
 import time
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import select, update
 from sqlmodel import col
 
-from hub import outbox
+from hub import connections, outbox
 from hub.clock import utcnow
+from hub.connections import SwitchedOffError
 from hub.db import Database
 from hub.outbox import Entry, Target
 from hub.tables import Connection, Lease, OutboxEntry
+from hub.tables.tenancy import ConnectionState
 from tests.hub.shop import connect
 
 KINDS = ("product", "price")
@@ -85,6 +88,17 @@ async def test_a_record_that_nobody_queued_can_be_claimed_for_another(db: Databa
     async with db.read() as session:
         (row,) = (await session.execute(select(OutboxEntry))).scalars()
     assert (row.state, row.claimed_by) == ("claimed", "export")
+
+
+@pytest.mark.parametrize("state", connections.OFF)
+async def test_nothing_is_claimed_for_a_connection_that_was_removed(db: Database, state: ConnectionState) -> None:
+    erp = await _queue(db, "p1")
+    async with db.write() as session:
+        await connections.mark(session, erp.id, state)
+    with pytest.raises(SwitchedOffError):
+        await _claim(db, erp, "push")
+    with pytest.raises(SwitchedOffError):
+        await _claim_record(db, erp, "p1", "export")
 
 
 async def _queue(db: Database, *records: str) -> Connection:
