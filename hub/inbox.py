@@ -27,6 +27,8 @@ MOST_TRIES = len(PAUSES_S) + 1
 LONGEST_WAIT_S = 300.0
 """How long an event waits at most that is not to blame for its waiting."""
 DIED = "the drain that was seeing to it died"
+MOST_BROKEN = 200
+"""So many events that could not be read are kept of a connection, for inspection."""
 CHANCE = 2
 """So often a drain may die with an event in its hands, for a reason of its own, before the event is suspected."""
 ENDED = ("done", "ignored", "failed", "broken")
@@ -68,10 +70,29 @@ async def store(session: AsyncSession, arrivals: Sequence[Arrival]) -> set[str]:
         )
     )
     removed = named - set(living.scalars())
-    rows = [_row(arrival, now) for arrival in arrivals if arrival.connection_id not in removed]
+    full = await _full_of_broken(session, arrivals)
+    rows = [
+        _row(arrival, now)
+        for arrival in arrivals
+        if arrival.connection_id not in removed and (arrival.state != "broken" or arrival.connection_id not in full)
+    ]
     if rows:
         await session.execute(_insert(session), rows)
     return removed
+
+
+async def _full_of_broken(session: AsyncSession, arrivals: Sequence[Arrival]) -> set[str]:
+    """The connections of which enough is kept that nobody could read: more teaches nothing, and fills the disk."""
+    named = {arrival.connection_id for arrival in arrivals if arrival.state == "broken"}
+    if not named:
+        return set()
+    rows = await session.execute(
+        select(col(InboxEvent.connection_id))
+        .where(col(InboxEvent.connection_id).in_(named), col(InboxEvent.state) == "broken")
+        .group_by(col(InboxEvent.connection_id))
+        .having(func.count() >= MOST_BROKEN)
+    )
+    return set(rows.scalars())
 
 
 def _insert(session: AsyncSession) -> Executable:

@@ -25,6 +25,7 @@ DRAIN = "drain-inbox"
 """The deployment, the flow, and the lease of the drain that lives."""
 BUCKET_S = 60.0
 """Requests within this time carry one idempotency key: whoever asks, in whatever process, asks for one run."""
+MOST_BUCKETS = 5
 AGAIN_S = 2.0
 """A run that was asked for is asked after this often, until it has begun to drain."""
 LONGEST_PAUSE_S = 30.0
@@ -69,9 +70,12 @@ class Bell:
         while True:
             await self._rung.wait()
             self._rung.clear()
-            pause = self.first_pause_s
+            pause, bucket = self.first_pause_s, _bucket()
             while await self._nobody_comes():
-                asked = await self._ask()
+                # The key stays while the run it asked for is on its way, across a minute's end too; not for ever, as a
+                # run whose worker died before it began never ends.
+                bucket = bucket if _bucket() - bucket < MOST_BUCKETS else _bucket()
+                asked = await self._ask(bucket)
                 # A run takes seconds to begin; asked for twice it is still one. Where Prefect is away the pauses grow.
                 pause = AGAIN_S if asked else min(pause * 2, LONGEST_PAUSE_S)
                 with contextlib.suppress(TimeoutError):
@@ -90,7 +94,7 @@ class Bell:
                     return
             await asyncio.sleep(0.5)
 
-    async def _ask(self) -> bool:
+    async def _ask(self, bucket: int) -> bool:
         """Ask for one run unless one waits; whether there is one. An event is not lost for it.
 
         The key of a run that has ended brings that one back and makes no new one: a drain may have come and gone within
@@ -99,7 +103,6 @@ class Bell:
         headers = {}
         if self.auth:
             headers["Authorization"] = f"Basic {base64.b64encode(self.auth.encode()).decode()}"
-        bucket = int(time.time() // BUCKET_S)
         try:
             # Not through a proxy: Prefect is on this machine or in its network.
             async with httpx.AsyncClient(base_url=self.api_url, headers=headers, timeout=5, trust_env=False) as client:
@@ -117,6 +120,10 @@ class Bell:
             logger.warning("no drain could be asked for (%s); the events wait", type(error).__name__)
             return False
         return True
+
+
+def _bucket() -> int:
+    return int(time.time() // BUCKET_S)
 
 
 def _waiting(deployment: str) -> dict[str, Any]:

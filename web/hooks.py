@@ -37,6 +37,8 @@ KNOWN_FOR_S = 5.0
 """A door is looked up again after this long. Whether its integration still stands is asked with every event."""
 MOST_KNOWN = 10_000
 MOST_TOGETHER = 500
+BYTES_PER_SECOND, BYTES_AT_ONCE = 1_000_000, 64_000_000
+"""What an address takes in; a vendor's busiest hour stays far below it, and whoever learnt an address fills no disk."""
 OK = {"ok": True}
 
 
@@ -62,6 +64,7 @@ class HookDoor:
         self._known: dict[str, tuple[float, Opened]] = {}
         self._intake: Intake | None = None
         self.rates = Rates(per_second=config.hooks_per_second, burst=config.hooks_burst)
+        self.weights = Rates(per_second=BYTES_PER_SECOND, burst=BYTES_AT_ONCE)
         self.route = Route(f"{doors.PATH}/{{key}}", self.receive, methods=["POST"])
 
     async def receive(self, request: Request) -> Response:
@@ -72,8 +75,9 @@ class HookDoor:
         if webhooks is None or not webhooks.authentic(door.secret, request.headers):
             said = "Paste the secret that `esteira status --connection ID` shows."
             raise ProblemError(401, "unauthorised", "The secret is wrong", said)
-        self._count(door)
+        self._count(door, self.rates, 1, "calls")
         body = await body_within(request)
+        self._count(door, self.weights, len(body), "bytes")
         media_type = request.headers.get("content-type", "")
         try:
             event = webhooks.read(door.topic, body, media_type)
@@ -105,10 +109,11 @@ class HookDoor:
             self._known[key] = (now, door)
         return door
 
-    def _count(self, door: Opened) -> None:
-        wait = self.rates.take(f"{door.connection_id}:{door.topic}")
+    @staticmethod
+    def _count(door: Opened, rates: Rates, units: int, name: str) -> None:
+        wait = rates.take(f"{door.connection_id}:{door.topic}", units)
         if wait > 0:
-            said = f"This address takes {self.rates.burst} calls in one go, then {self.rates.per_second:g} a second."
+            said = f"This address takes {rates.burst} {name} in one go, then {rates.per_second:.0f} a second."
             headers = {"Retry-After": str(max(1, math.ceil(wait)))}
             raise ProblemError(429, "too-many-requests", "Too many requests", said, headers=headers)
 

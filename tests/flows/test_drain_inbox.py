@@ -7,15 +7,18 @@ from sqlalchemy import update
 
 from hub import connections, inbox
 from hub.db import Database
-from hub.inbox import MOST_TRIES
+from hub.inbox import MOST_TRIES, Arrival
 from hub.settings import settings
 from hub.tables import InboxEvent, OutboxEntry
 from hub.tables.tenancy import ConnectionState
+from providers.contract import CallFailed, Outcome
 from tasks import catalog
+from tasks import inbox as inbox_tasks
 from tasks.drain import drain
 from tasks.paths import PathFailed
 from tests.contract.subjects import Sandbox
 from tests.flows import live
+from tests.flows.erp import MERCHANT
 from tests.flows.live import Live
 from tests.flows.trade import LINES
 
@@ -186,6 +189,105 @@ async def test_a_vendor_that_is_away_is_asked_again_and_no_event_is_lost(
     await due_again(erp.db)
     await erp.drain()
     assert (await erp.shown())["CAN-1"][1] == "4"
+
+
+async def test_one_record_that_answers_with_an_error_takes_no_other_down(
+    tagplus: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of them were put off together, met the bad one again each time, and failed together."""
+    monkeypatch.setenv("ESTEIRA_RETRY_ATTEMPTS", "1")
+    settings.cache_clear()
+    for number in range(3, 11):
+        await tagplus.offer(f"CAN-{number}", "20.00")
+    await tagplus.push()
+    for number in range(1, 11):
+        tagplus.reprice(f"CAN-{number}", "31.40")
+    tagplus.arrive()
+    bad = tagplus.key("CAN-4")
+    tagplus.sandbox.fault("error_500", times=None, match={"operation": f"GET /produtos/{bad}*"})
+    await tagplus.drain()
+    prices = {sku: price for sku, (price, _) in (await tagplus.shown()).items()}
+    assert prices.pop("CAN-4") == "20.00"
+    assert set(prices.values()) == {"31.40"}
+    assert await tagplus.states() == {"done", "pending"}
+    tagplus.sandbox.ask("DELETE", "/faults")
+    await due_again(tagplus.db)
+    await tagplus.drain()
+    assert (await tagplus.shown())["CAN-4"][0] == "31.40"
+
+
+async def test_a_vendor_that_answers_nothing_but_errors_is_not_asked_for_every_record(
+    tagplus: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ESTEIRA_RETRY_ATTEMPTS", "1")
+    settings.cache_clear()
+    for number in range(3, 21):
+        await tagplus.offer(f"CAN-{number}", "20.00")
+    await tagplus.push()
+    for number in range(1, 21):
+        tagplus.reprice(f"CAN-{number}", "31.40")
+    tagplus.arrive()
+    tagplus.sandbox.fault("error_500", times=None)
+    tagplus.forget()
+    with pytest.raises(PathFailed):
+        await tagplus.drain()
+    assert len(tagplus.sandbox.calls()) <= 20 + inbox_tasks.IN_A_ROW
+    assert await tagplus.states() == {"pending"}
+    tries = [event.attempts for event in await tagplus.events()]
+    assert 0 < sum(tries) < len(tries), "those that were asked for; the others are not to blame"
+
+
+async def test_an_event_about_two_records_is_not_done_while_one_of_them_is_unread(
+    tagplus: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`produto_alterado` tells of a product and of its balance; the product was read, and then the token refused."""
+
+    async def refused(work: Any, batch: Any) -> None:
+        raise CallFailed(Outcome.REAUTH, "token", operation="GET /produtos/{id}")
+
+    tagplus.sandbox.ask("POST", "/settings", webhook_hold=True)
+    tagplus.count("CAN-1", 4)
+    tagplus.sandbox.ask("DELETE", "/deliveries")
+    tagplus.reprice("CAN-1", "31.40")
+    tagplus.arrive(copies=1)
+    with monkeypatch.context() as broken, pytest.raises(PathFailed):
+        broken.setattr("tasks.stock.take", refused)
+        await tagplus.drain()
+    assert (await tagplus.shown())["CAN-1"] == ("31.40", "10")
+    assert await tagplus.states() == {"pending"}
+    async with tagplus.db.write() as session:
+        await connections.mark(session, tagplus.id, ConnectionState.ACTIVE)
+    await due_again(tagplus.db)
+    await tagplus.drain()
+    assert (await tagplus.shown())["CAN-1"] == ("31.40", "4")
+
+
+async def test_a_product_that_is_not_shown_yet_is_looked_for_again(db: Database, sandbox: Sandbox, web: str) -> None:
+    erp = await live.opened(db, sandbox, "tiny_v2", web)
+    first, second = int(erp.key("CAN-1")), int(erp.key("CAN-2"))
+    body = f'{{"tipo": "produto", "dados": {{"id": "{second + (second - first)}"}}}}'  # as the simulator numbers them
+    async with db.write() as session:
+        await inbox.store(session, [Arrival(erp.id, MERCHANT, "produto", body.encode())])
+    await erp.drain()
+    assert "pending" in await erp.states()
+    fields = {"codigo": "CAN-10", "nome": "Produto CAN-10", "preco": "9.90", "estoque": 3}
+    sandbox.ask("POST", f"{erp.account}/products", **fields)
+    assert erp.key("CAN-10") in body
+    await due_again(db)
+    await erp.drain()
+    assert (await erp.shown())["CAN-10"] == ("9.90", "3")
+    assert await erp.states() == {"done"}
+
+
+async def test_what_never_shows_is_given_up_without_a_notice(db: Database, sandbox: Sandbox, web: str) -> None:
+    erp = await live.opened(db, sandbox, "tiny_v2", web)
+    async with db.write() as session:
+        body = b'{"tipo": "produto", "dados": {"id": "999999"}}'
+        await inbox.store(session, [Arrival(erp.id, MERCHANT, "produto", body)])
+    for _ in range(inbox_tasks.EARLY_TRIES):
+        await erp.drain()
+        await due_again(db)
+    assert await erp.states() == {"ignored"} and await erp.notices() == []
 
 
 async def test_events_wait_for_a_connection_whose_token_is_refused(db: Database, sandbox: Sandbox, web: str) -> None:

@@ -1,6 +1,7 @@
 """Events are kept once while they wait, taken out once, and never lost on the way."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -93,14 +94,17 @@ async def test_the_same_body_for_another_topic_or_connection_is_another_event(db
     assert len(await take(db, erp)) == 2
 
 
-async def test_a_copy_makes_an_event_that_was_put_off_due_again(db: Database, erp: Connection) -> None:
+async def test_a_copy_of_one_that_was_put_off_is_seen_to_at_once_as_there_may_be_news(
+    db: Database, erp: Connection
+) -> None:
     await store(db, arrival())
     (taken,) = await take(db, erp)
     async with db.write() as session:
         await inbox.put_off(session, [taken], "not there yet")
     assert await take(db, erp) == []
     await store(db, arrival())
-    assert [event.attempts for event in await take(db, erp)] == [0]
+    (news,) = await take(db, erp)
+    assert news.id != taken.id
 
 
 async def test_pauses_grow_with_every_try_and_what_is_nobodys_fault_is_not_counted(
@@ -131,6 +135,57 @@ async def test_what_a_dead_drain_had_taken_is_taken_again(db: Database, erp: Con
     async with db.write() as session:
         assert await inbox.recover(session, erp) == 1
     assert len(await take(db, erp)) == 1
+
+
+async def die(db: Database, erp: Connection) -> None:
+    """A drain takes what is due and is killed, and the next one begins."""
+    await take(db, erp)
+    async with db.write() as session:
+        await inbox.recover(session, erp)
+        await session.execute(update(InboxEvent).values(not_before=None))
+
+
+async def test_a_record_that_kills_its_drains_fails_in_the_end_and_takes_no_other_with_it(
+    db: Database, erp: Connection
+) -> None:
+    await store(db, arrival("deadly"), arrival("innocent"))
+    for _ in range(inbox.CHANCE + 1):
+        await die(db, erp)
+    await store(db, arrival("later"))
+    (later,) = await take(db, erp)
+    assert later.body == b"later", "what killed nobody goes first"
+    (deadly,) = await take(db, erp)
+    (innocent,) = await take(db, erp)
+    assert (deadly.body, innocent.body) == (b"deadly", b"innocent"), "each by itself"
+    async with db.write() as session:
+        await inbox.finish(session, [later.id, innocent.id], "done")
+        await inbox.recover(session, erp)
+        await session.execute(update(InboxEvent).values(not_before=None))
+    while (await one_of(db, deadly.id)).state == "pending":
+        await die(db, erp)
+    event = await one_of(db, deadly.id)
+    assert (event.state, event.attempts, event.reason) == ("failed", inbox.MOST_TRIES, inbox.DIED)
+
+
+async def one_of(db: Database, event_id: str) -> InboxEvent:
+    (found,) = [event for event in await rows(db, InboxEvent) if event.id == event_id]
+    return found
+
+
+async def test_what_is_nobodys_fault_waits_as_long_again_as_it_has_waited(db: Database, erp: Connection) -> None:
+    await store(db, arrival())
+    (taken,) = await take(db, erp)
+    waits = []
+    for seconds in (0, 40, 4000):
+        async with db.write() as session:
+            now = utcnow()
+            aged = replace(taken, received_at=now - timedelta(seconds=seconds))
+            await inbox.put_off(session, [aged], "away", counted=False)
+        event = await one(db, InboxEvent)
+        assert event.not_before is not None
+        waits.append(round((event.not_before - now).total_seconds()))
+        assert event.attempts == 0
+    assert waits == [1, 40, round(inbox.LONGEST_WAIT_S)]
 
 
 async def test_two_that_wait_for_one_another_are_taken_oldest_first_and_no_more_than_asked(
@@ -197,6 +252,7 @@ async def test_old_events_that_ended_are_forgotten_and_those_that_wait_are_not(d
 async def test_what_could_not_be_seen_to_waits_longer_and_not_for_ever(db: Database, erp: Connection) -> None:
     await store(db, arrival("1"))
     async with db.write() as session:
+        await session.execute(update(InboxEvent).values(received_at=utcnow() - timedelta(minutes=10)))
         await inbox.put_off(session, await inbox.take(session, erp, limit=1), "debt", counted=False)
         assert await inbox.due(session) == []
         soon = await inbox.next_due(session)

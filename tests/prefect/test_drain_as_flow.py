@@ -118,17 +118,16 @@ async def test_an_event_stored_at_the_very_end_of_a_drain_is_seen_to_by_it(
 
 
 async def test_without_a_worker_one_run_waits_however_often_the_bell_asks(
-    db: Database, prefect_server: str, prefect_client: PrefectClient, monkeypatch: pytest.MonkeyPatch
+    db: Database, prefect_server: str, prefect_client: PrefectClient
 ) -> None:
     """Asked under a key of its own each time, as the bell does from one minute to the next."""
-    monkeypatch.setattr("web.bell.BUCKET_S", 0.001)
     deployment = await prefect_client.create_deployment(await prefect_client.create_flow(drain_inbox), name=PATH)
     bell = Bell(db, prefect_server)
-    for _ in range(5):
-        assert await bell._ask()
+    for minute in range(5):
+        assert await bell._ask(minute)
     filters = FlowRunFilter.model_validate({"deployment_id": {"any_": [deployment]}})
     (run,) = await prefect_client.read_flow_runs(flow_run_filter=filters)
     await prefect_client.set_flow_run_state(run.id, Pending(), force=True)
-    assert await bell._ask()
+    assert await bell._ask(5)
     assert len(await prefect_client.read_flow_runs(flow_run_filter=filters)) == 2, "one is taken, perhaps for good"
     await prefect_client.delete_deployment(deployment)

@@ -180,6 +180,26 @@ async def test_an_address_takes_so_many_calls_and_others_are_not_held_up(
     assert (await vendor.post(door[0], json={"id": 9})).status_code == 200
 
 
+async def test_an_address_takes_so_many_bytes(
+    vendor: httpx.AsyncClient, door: tuple[str, str], app: FastAPI, db: Database
+) -> None:
+    """Few calls, each as large as may be, fill a disk as well."""
+    app.state.hooks.weights = Rates(per_second=1, burst=1000)
+    answers = [await vendor.post(door[0], json={"id": n, "filler": "x" * 300}) for n in range(4)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    assert "1000 bytes" in answers[-1].json()["detail"] and int(answers[-1].headers["retry-after"]) > 100
+    assert len(await rows(db, InboxEvent)) == 3
+
+
+async def test_so_many_broken_ones_are_kept(
+    vendor: httpx.AsyncClient, door: tuple[str, str], db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inbox, "MOST_BROKEN", 3)
+    answers = [await vendor.post(door[0], content=f"no json {n}") for n in range(5)]
+    assert {answer.status_code for answer in answers} == {400}
+    assert len(await rows(db, InboxEvent)) == 3
+
+
 async def test_a_thousand_at_once_are_all_stored_in_a_few_transactions(
     vendor: httpx.AsyncClient, door: tuple[str, str], db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -211,7 +231,8 @@ async def test_a_database_that_is_away_is_said_so_and_the_next_event_is_stored(
     assert len(await rows(db, InboxEvent)) == bell.rung == 1
 
 
-def test_the_servers_log_does_not_show_the_key() -> None:
+def test_the_servers_log_does_not_show_the_key(app: FastAPI) -> None:
+    assert without_key in logging.getLogger("uvicorn.access").filters, "an app that has doors sees to it"
     record = logging.LogRecord("uvicorn.access", logging.INFO, "", 0, '%s - "%s %s HTTP/%s" %d', None, None)
     record.args = ("127.0.0.1:1", "POST", "/hooks/abcdef?x=1", "1.1", 200)
     assert without_key(record)

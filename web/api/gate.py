@@ -46,13 +46,13 @@ class Rates:
     now: Callable[[], float] = time.monotonic
     _due: dict[str, float] = field(default_factory=dict)
 
-    def take(self, token_id: str) -> float:
-        """Seconds to wait until the call may be made; 0 when it may now, and only then is it counted."""
+    def take(self, token_id: str, units: int = 1) -> float:
+        """Seconds to wait until a call of so many units may be made; 0 when it may now, and only then is it counted."""
         now, gap = self.now(), 1 / self.per_second
         due = max(self._due.get(token_id, now), now)
-        if due - now > (self.burst - 1) * gap + 1e-9:
-            return due - now - (self.burst - 1) * gap
-        self._due[token_id] = due + gap
+        if due - now > (self.burst - units) * gap + 1e-9:
+            return due - now - (self.burst - units) * gap
+        self._due[token_id] = due + units * gap
         return 0.0
 
 
