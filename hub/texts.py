@@ -285,7 +285,7 @@ _PLAIN = {
     ),
 }
 
-_REFUSED |= texts_invoices.REFUSED | texts_accounts.REFUSED
+_REFUSED |= texts_invoices.REFUSED | texts_accounts.REFUSED | texts_orders.REFUSED
 _PLAIN |= texts_invoices.PLAIN | texts_events.PLAIN | texts_mails.PLAIN | texts_orders.PLAIN
 
 _ODD = "o valor “{received}” não pode ser usado; confira o campo"
