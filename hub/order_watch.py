@@ -56,11 +56,14 @@ async def oldest_unfinished(session: AsyncSession, connection: Connection, *, si
 
 
 async def never_seen(session: AsyncSession, connection: Connection, *, since: datetime, until: datetime) -> list[str]:
-    """Their ids of unfinished orders sent between two times of which nothing was seen yet, neither row nor details."""
+    """Their ids of orders that have not ended here, sent between two times, of which nothing was seen yet, neither row
+    nor details. `told` says nothing of that: it may be what a sender met over there when it wanted to move the order
+    on, and the order itself has not heard of it.
+    """
     rows = await session.execute(
         select(col(Binding.external_id))
         .join(Order, col(Order.id) == col(Binding.record_id))
-        .where(*_unfinished(connection, since), col(Binding.created_at) <= until, col(Binding.seen_hash) == "")
+        .where(*_living(connection, since), col(Binding.created_at) <= until, col(Binding.seen_hash) == "")
         .order_by(col(Binding.created_at), col(Binding.id))
     )
     return list(rows.scalars())
@@ -84,10 +87,14 @@ def _orders(connection: Connection) -> tuple[ColumnElement[bool], ...]:
 
 
 def _unfinished(connection: Connection, since: datetime) -> tuple[ColumnElement[bool], ...]:
+    ended = [Stage.DELIVERED.value, Stage.CANCELLED.value]
+    return (*_living(connection, since), col(Binding.told).not_in(ended))
+
+
+def _living(connection: Connection, since: datetime) -> tuple[ColumnElement[bool], ...]:
     return (
         *_orders(connection),
         col(Binding.gone).is_(False),
         col(Binding.created_at) >= since,
-        col(Binding.told).not_in([Stage.DELIVERED.value, Stage.CANCELLED.value]),
         col(Order.state).not_in(sorted(ENDED)),
     )
