@@ -8,12 +8,15 @@ from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from hub import cursors
 from hub.db import chunked
 from hub.payments import ENDED
 from hub.stages import Stage
 from hub.tables import Binding, Connection, Order
 
 CHUNK = 1000
+STREAM = "order_states"
+"""The cursor of the orders that changed over there; its `asked_at` is when they were asked for last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,16 @@ async def oldest_unfinished(session: AsyncSession, connection: Connection, *, si
     )
     oldest: datetime | None = rows.scalar_one()
     return oldest
+
+
+async def known_until(session: AsyncSession, connection: Connection, order_id: str) -> datetime | None:
+    """Until when it is known how an order stood over there: until the changes were asked for last, or until it was
+    sent. What is read now may have been so ever since. None for an order that is not bound there.
+    """
+    bound_at = select(col(Binding.created_at)).where(*_orders(connection), col(Binding.record_id) == order_id)
+    sent_at = (await session.execute(bound_at)).scalar_one_or_none()
+    asked_at = (await cursors.position(session, connection, STREAM)).get("asked_at")
+    return max(sent_at, datetime.fromisoformat(asked_at)) if sent_at and asked_at else sent_at
 
 
 async def never_seen(session: AsyncSession, connection: Connection, *, since: datetime, until: datetime) -> list[str]:

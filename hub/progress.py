@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from hub import holding, mails, order_queue, outbox, payments, stages
+from hub import holding, mails, order_queue, order_watch, outbox, payments, stages
 from hub.clock import utcnow
 from hub.notices import Draft, clear_notices, raise_notices
 from hub.payments import ENDED
@@ -219,4 +219,5 @@ async def _queue_mail(session: AsyncSession, order: Order, stage: Stage, connect
     policy = Policy.model_validate(teller.policy)
     wanted = {Stage.SHIPPED: policy.mail_shipped, Stage.DELIVERED: policy.mail_delivered}
     if wanted.get(stage):
-        await mails.queue(session, order, stage.value, teller.id)
+        since = await order_watch.known_until(session, teller, order.id)
+        await mails.queue(session, order, stage.value, teller.id, since=since)
