@@ -88,20 +88,27 @@ async def _one(system: str, what: str, change: Callable[[], None], look: Callabl
 
 @asynccontextmanager
 async def _drain(db: Database) -> AsyncIterator[None]:
-    """A drain that lives while the block runs, and ends by itself when it has been quiet for a few seconds."""
+    """A drain that lives while the block runs, and ends by itself when it has been quiet for a few seconds.
+
+    When the block breaks it ends at once: one that nobody waits for would work on while its database is closed.
+    """
     from flows.drain_inbox import drain_inbox  # noqa: PLC0415 imports Prefect, after its settings are there
     from tasks.drain import PATH  # noqa: PLC0415
 
     os.environ["ESTEIRA_INBOX_QUIET_S"] = QUIET_S
     settings.cache_clear()
     draining = asyncio.create_task(drain_inbox())
-    while not draining.done():
-        async with db.read() as session:
-            if await leases.is_held(session, PATH):
-                break
-        await asyncio.sleep(0.05)
-    yield
-    await draining
+    try:
+        while not draining.done():
+            async with db.read() as session:
+                if await leases.is_held(session, PATH):
+                    break
+            await asyncio.sleep(0.05)
+        yield
+        await draining
+    finally:
+        draining.cancel()
+        await asyncio.gather(draining, return_exceptions=True)
 
 
 async def _tagplus(db: Database, sandbox: str) -> str:

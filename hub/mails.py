@@ -5,7 +5,7 @@ whether it arrived: it becomes `unknown` and is not repeated, as a buyer is bett
 """
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,18 +14,21 @@ from sqlmodel import col
 from hub.clock import utcnow
 from hub.db import upsert_rows
 from hub.ids import new_id
-from hub.notices import Draft, raise_notices
+from hub.notices import Draft, clear_notices, raise_notices
 from hub.payments import ENDED
 from hub.tables import Customer, Mail, Merchant, Order, Shipment
 
 KIND = "mail"
 """The kind of notices about mails; their subject is the order's id and the mail's kind."""
+NO_SERVER = "server"
+"""The subject of the one notice that none can be sent."""
 FOR_CODE = timedelta(hours=1)
 """How long the news that a parcel left waits for its tracking code, which may come by a message of its own."""
 NO_ANSWER = timedelta(minutes=10)
 """After so long in `sending` its sender is dead: no step of a sending takes that long."""
 KEPT = timedelta(days=3)
-"""A mail that could not be sent for so long is no news any more."""
+"""What is older is no news any more: a mail that could not be sent for so long, or a step that may have been made so
+long ago."""
 PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 180))
 """Between one try and the next, where the server says "not now"; the last one again and again."""
 
@@ -46,12 +49,18 @@ class Letter:
     tracking_url: str = field(default="", repr=False)
 
 
-async def queue(session: AsyncSession, order: Order, kind: str, connection_id: str) -> None:
+async def queue(
+    session: AsyncSession, order: Order, kind: str, connection_id: str, *, since: datetime | None = None
+) -> None:
     """The buyer is to get this mail; in the transaction that makes it news. One that was queued before stays as it is.
 
-    `kind` is `shipped` or `delivered`. A parcel without a tracking code yet is given an hour for it.
+    `kind` is `shipped` or `delivered`. A parcel without a tracking code yet is given an hour for it. `since` is when it
+    was last known not to be so yet: a connection that comes back after weeks tells of parcels that arrived long ago,
+    and no buyer is written to about those.
     """
     now = utcnow()
+    if since is not None and now - since > KEPT:
+        return
     coded = select(col(Shipment.id)).where(col(Shipment.order_id) == order.id)
     waits = kind == "shipped" and (await session.execute(coded)).first() is None
     row = {
@@ -101,12 +110,13 @@ async def sweep(session: AsyncSession) -> dict[str, int]:
     found: dict[str, int] = {}
     dead = select(Mail).where(col(Mail.state) == "sending", col(Mail.not_before) <= now).with_for_update()
     for mail in (await session.execute(dead)).scalars():
-        await _give_up(session, mail, "unknown", "its sender died before it knew whether the mail was taken")
+        await _give_up(session, mail, "unknown", "its sender died before it knew whether the mail was taken", "")
         found["unknown"] = found.get("unknown", 0) + 1
     old = (col(Mail.state) == "pending", col(Mail.created_at) <= now - KEPT)
     for mail in (await session.execute(select(Mail).where(*old).with_for_update())).scalars():
-        state = "failed" if mail.attempts else "skipped"
-        await _give_up(session, mail, state, mail.reason or "no mail server was set for three days")
+        # A server that was down was tried for one of all that were due: the others have its answer, and no attempt.
+        state = "failed" if mail.attempts or mail.reason else "skipped"
+        await _give_up(session, mail, state, mail.reason or "no mail server was set for three days", "mail.too_late")
         found[state] = found.get(state, 0) + 1
     return found
 
@@ -134,9 +144,14 @@ async def claim(session: AsyncSession) -> Letter | None:
 
 async def sent(session: AsyncSession, mail_id: str) -> None:
     """The server has taken it."""
-    await session.execute(
-        update(Mail).where(*_in_hand(mail_id)).values(state="sent", sent_at=utcnow(), not_before=None, reason="")
+    taken = await session.execute(
+        update(Mail)
+        .where(*_in_hand(mail_id))
+        .values(state="sent", sent_at=utcnow(), not_before=None, reason="")
+        .returning(col(Mail.merchant_id), col(Mail.connection_id))
     )
+    for merchant_id, connection_id in taken.all():
+        await clear_notices(session, merchant_id, connection_id, KIND, [NO_SERVER])
 
 
 async def again(session: AsyncSession, letter: Letter, reason: str) -> None:
@@ -158,26 +173,27 @@ async def give_up(session: AsyncSession, mail_id: str, state: str, reason: str) 
     """`failed`, as the server will never take it, or `unknown`, as it may have; the merchant is told."""
     mail = (await session.execute(select(Mail).where(*_in_hand(mail_id)).with_for_update())).scalar_one_or_none()
     if mail is not None:
-        await _give_up(session, mail, state, reason)
+        await _give_up(session, mail, state, reason, "mail.failed")
 
 
 def _in_hand(mail_id: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     return col(Mail.id) == mail_id, col(Mail.state) == "sending"
 
 
-async def _give_up(session: AsyncSession, mail: Mail, state: str, reason: str) -> None:
+async def _give_up(session: AsyncSession, mail: Mail, state: str, reason: str, why: str) -> None:
+    """It is not sent any more. The merchant is told mail by mail; once a connection where there is no server at all."""
     mail.state, mail.not_before, mail.reason = state, None, reason[:500]
     await session.flush()
-    if state == "skipped":
-        return
     order = await session.get(Order, mail.order_id)
     draft = Draft(
-        code="mail.unknown" if state == "unknown" else "mail.failed",
+        code="mail.unknown" if state == "unknown" else why,
         connection_id=mail.connection_id,
         kind=KIND,
         subject=f"{mail.order_id}:{mail.kind}",
         params={"number": order.number} if order else {},
     )
+    if state == "skipped":
+        draft = Draft(code="mail.no_server", connection_id=mail.connection_id, kind=KIND, subject=NO_SERVER)
     await raise_notices(session, mail.merchant_id, [draft])
 
 

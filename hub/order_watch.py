@@ -8,12 +8,15 @@ from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from hub import cursors
 from hub.db import chunked
 from hub.payments import ENDED
 from hub.stages import Stage
 from hub.tables import Binding, Connection, Order
 
 CHUNK = 1000
+STREAM = "order_states"
+"""The cursor of the orders that changed over there; its `asked_at` is when they were asked for last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +58,25 @@ async def oldest_unfinished(session: AsyncSession, connection: Connection, *, si
     return oldest
 
 
+async def known_until(session: AsyncSession, connection: Connection, order_id: str) -> datetime | None:
+    """Until when it is known how an order stood over there: until the changes were asked for last, or until it was
+    sent. What is read now may have been so ever since. None for an order that is not bound there.
+    """
+    bound_at = select(col(Binding.created_at)).where(*_orders(connection), col(Binding.record_id) == order_id)
+    sent_at = (await session.execute(bound_at)).scalar_one_or_none()
+    asked_at = (await cursors.position(session, connection, STREAM)).get("asked_at")
+    return max(sent_at, datetime.fromisoformat(asked_at)) if sent_at and asked_at else sent_at
+
+
 async def never_seen(session: AsyncSession, connection: Connection, *, since: datetime, until: datetime) -> list[str]:
-    """Their ids of unfinished orders sent between two times of which nothing was seen yet, neither row nor details."""
+    """Their ids of orders that have not ended here, sent between two times, of which nothing was seen yet, neither row
+    nor details. `told` says nothing of that: it may be what a sender met over there when it wanted to move the order
+    on, and the order itself has not heard of it.
+    """
     rows = await session.execute(
         select(col(Binding.external_id))
         .join(Order, col(Order.id) == col(Binding.record_id))
-        .where(*_unfinished(connection, since), col(Binding.created_at) <= until, col(Binding.seen_hash) == "")
+        .where(*_living(connection, since), col(Binding.created_at) <= until, col(Binding.seen_hash) == "")
         .order_by(col(Binding.created_at), col(Binding.id))
     )
     return list(rows.scalars())
@@ -84,10 +100,14 @@ def _orders(connection: Connection) -> tuple[ColumnElement[bool], ...]:
 
 
 def _unfinished(connection: Connection, since: datetime) -> tuple[ColumnElement[bool], ...]:
+    ended = [Stage.DELIVERED.value, Stage.CANCELLED.value]
+    return (*_living(connection, since), col(Binding.told).not_in(ended))
+
+
+def _living(connection: Connection, since: datetime) -> tuple[ColumnElement[bool], ...]:
     return (
         *_orders(connection),
         col(Binding.gone).is_(False),
         col(Binding.created_at) >= since,
-        col(Binding.told).not_in([Stage.DELIVERED.value, Stage.CANCELLED.value]),
         col(Order.state).not_in(sorted(ENDED)),
     )

@@ -358,6 +358,23 @@ async def failed(session: AsyncSession, connection_id: str | None = None) -> lis
     return list((await session.execute(query)).scalars())
 
 
+async def done_there(session: AsyncSession, connection_id: str, record_id: str, *, fully: bool) -> bool:
+    """Somebody has done over there what we could not send of a record: entries that failed end as `sent`, or, where it
+    was done in part, are compared again. Returns whether there was one."""
+    ended = await session.execute(
+        update(OutboxEntry)
+        .where(
+            col(OutboxEntry.connection_id) == connection_id,
+            col(OutboxEntry.record_id) == record_id,
+            col(OutboxEntry.state) == "failed",
+        )
+        .values(state="sent" if fully else "pending", attempts=0, not_before=None, updated_at=utcnow())
+        .returning(col(OutboxEntry.id))
+        .execution_options(synchronize_session=False)
+    )
+    return bool(ended.all())
+
+
 async def retry(session: AsyncSession, connection: Connection, record_ids: Sequence[str] | None = None) -> int:
     """Queue failed entries again ("corrigir e reenviar"), all or those of some records; returns how many."""
     now = utcnow()

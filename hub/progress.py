@@ -4,6 +4,7 @@ Both sides tell at once, late, doubled and in any order. So a stage only ever go
 nothing new writes nothing, and a system never hears of what it has told itself.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from hub import holding, mails, order_queue, payments, stages
+from hub import holding, mails, order_queue, order_watch, outbox, payments, stages
 from hub.clock import utcnow
 from hub.notices import Draft, clear_notices, raise_notices
 from hub.payments import ENDED
@@ -22,6 +23,8 @@ from hub.tables import Binding, Connection, Notice, Order, Shipment
 
 END = "order_end"
 """The kind of notices about an order that an ERP has cancelled."""
+ASKED_TO_END = ("order.tell_cancelled", "order.tell_refunded")
+NOT_TOLD = ("order.not_moved", "order.not_sent")
 READY = "ready"
 """The state of a parcel that has a tracking code and has not left the shop."""
 _FORWARD = (READY, "shipped", "delivered")
@@ -64,10 +67,9 @@ async def advance(
     locked = select(Order).where(col(Order.merchant_id) == merchant_id, col(Order.id) == order.id)
     found = await session.execute(locked.with_for_update().execution_options(populate_existing=True))
     order = found.scalar_one()
-    if source_connection is not None:
-        await note_told(session, source_connection, order.id, stage)
-        if stage == Stage.CANCELLED:
-            await _nothing_to_tell(session, order, source_connection)
+    is_told_further = source_connection is not None and await note_told(session, source_connection, order.id, stage)
+    if source_connection is not None and stage == Stage.CANCELLED:
+        await _take_back(session, order, source_connection, ASKED_TO_END)
     before = stages.of_order(order.state, order.stage)
     if stages.is_further(stage, before):
         order.stage, order.updated_at = stage, utcnow()
@@ -75,6 +77,8 @@ async def advance(
     if stage == Stage.CANCELLED and order.state not in ENDED:
         await _cancel(session, order, source_connection)
     after = stages.of_order(order.state, order.stage)
+    if source_connection is not None and is_told_further:
+        await _done_there(session, order, source_connection, fully=not stages.is_further(after, stage))
     changed = False
     if parcel is not None or before is not after:
         changed = await _parcels(session, order, parcel, source_connection or "", as_of)
@@ -86,8 +90,8 @@ async def advance(
     return Advance(before, after, changed)
 
 
-async def note_told(session: AsyncSession, connection_id: str, order_id: str, stage: str) -> None:
-    """A connection has told this stage of an order, or was told it; the furthest stays."""
+async def note_told(session: AsyncSession, connection_id: str, order_id: str, stage: str) -> bool:
+    """A connection has told this stage of an order, or was told it; the furthest stays. Returns whether it was news."""
     binding = (
         await session.execute(
             select(Binding)
@@ -100,10 +104,12 @@ async def note_told(session: AsyncSession, connection_id: str, order_id: str, st
             .execution_options(populate_existing=True)
         )
     ).scalar_one_or_none()
-    if binding is not None and stages.is_further(stage, binding.told):
-        holding.note_approved(binding, stage)
-        binding.told = stage
-        await session.flush()
+    if binding is None or not stages.is_further(stage, binding.told):
+        return False
+    holding.note_approved(binding, stage)
+    binding.told = stage
+    await session.flush()
+    return True
 
 
 async def _cancel(session: AsyncSession, order: Order, source_connection: str | None) -> None:
@@ -123,15 +129,22 @@ async def _cancel(session: AsyncSession, order: Order, source_connection: str | 
     await raise_notices(session, order.merchant_id, [draft])
 
 
-async def _nothing_to_tell(session: AsyncSession, order: Order, connection_id: str) -> None:
-    """The merchant has cancelled over there what we could not: the notice that asks for it goes."""
+async def _done_there(session: AsyncSession, order: Order, connection_id: str, *, fully: bool) -> None:
+    """The merchant has moved over there what we could not: what failed has ended with its notice; or, where the store
+    has come further still, it is compared again, as the two may be one word over there."""
+    if await outbox.done_there(session, connection_id, order.id, fully=fully) and fully:
+        await _take_back(session, order, connection_id, NOT_TOLD)
+
+
+async def _take_back(session: AsyncSession, order: Order, connection_id: str, codes: Sequence[str]) -> None:
+    """What a notice asks the merchant for was done over there: it goes."""
     asked = await session.execute(
         select(col(Notice.id)).where(
             col(Notice.merchant_id) == order.merchant_id,
             col(Notice.connection_id) == connection_id,
             col(Notice.kind) == "order",
             col(Notice.subject) == order.id,
-            col(Notice.code).in_(["order.tell_cancelled", "order.tell_refunded"]),
+            col(Notice.code).in_(codes),
         )
     )
     if asked.first() is not None:
@@ -206,4 +219,5 @@ async def _queue_mail(session: AsyncSession, order: Order, stage: Stage, connect
     policy = Policy.model_validate(teller.policy)
     wanted = {Stage.SHIPPED: policy.mail_shipped, Stage.DELIVERED: policy.mail_delivered}
     if wanted.get(stage):
-        await mails.queue(session, order, stage.value, teller.id)
+        since = await order_watch.known_until(session, teller, order.id)
+        await mails.queue(session, order, stage.value, teller.id, since=since)

@@ -285,7 +285,7 @@ _PLAIN = {
     ),
 }
 
-_REFUSED |= texts_invoices.REFUSED | texts_accounts.REFUSED
+_REFUSED |= texts_invoices.REFUSED | texts_accounts.REFUSED | texts_orders.REFUSED
 _PLAIN |= texts_invoices.PLAIN | texts_events.PLAIN | texts_mails.PLAIN | texts_orders.PLAIN
 
 _ODD = "o valor “{received}” não pode ser usado; confira o campo"
@@ -428,6 +428,7 @@ LABELS: dict[str, dict[str, str]] = {
 
 _NOTHING_TOLD = {
     **dict.fromkeys(("number", "note", "series"), "sem número"),
+    "count": "Um ou mais",
     **dict.fromkeys(("stated", "computed", "total", "held", "returned"), "um valor não informado"),
 }
 
@@ -482,6 +483,7 @@ def _refused(code: str, params: Mapping[str, Any]) -> Text:
     title, body, action = _REFUSED[code]
     system = SYSTEMS.get(str(params.get("kind") or ""))
     where = system.name if system else "sistema de origem"
+    title = title.format(name=where)
     sku, product = str(params.get("sku") or ""), _cut(str(params.get("name") or ""), 80)
     about = ", ".join(part for part in (f"SKU {sku}" if sku else "", product) if part)
     problems: Sequence[Mapping[str, Any]] = params.get("problems") or ()

@@ -10,6 +10,20 @@ PLAIN = {
         "comprador, ou a mensagem.",
         "Confira o e-mail do comprador no pedido e avise-o por outro meio; depois, arquive este aviso.",
     ),
+    "mail.too_late": (
+        "Pedido {number}: e-mail ao comprador não enviado",
+        "O servidor de e-mail não aceitou a mensagem sobre o andamento deste pedido durante três dias. Ela não é mais "
+        "enviada, porque já não seria novidade.",
+        "Se for importante, avise o comprador por outro meio; depois, arquive este aviso. Se houver vários avisos como "
+        "este, fale com quem opera a Esteira: o servidor de e-mail não está funcionando.",
+    ),
+    "mail.no_server": (
+        "E-mails aos compradores não são enviados",
+        "Esta conexão está com os e-mails aos compradores ligados, mas a Esteira não tem servidor de e-mail "
+        "configurado. O que esperou três dias não é mais enviado.",
+        "Peça a quem opera a Esteira que configure o servidor de e-mail: este aviso some quando o próximo e-mail sair. "
+        "Ou desligue os e-mails nesta conexão (mail_shipped e mail_delivered) e arquive este aviso.",
+    ),
     "mail.unknown": (
         "Pedido {number}: e-mail ao comprador sem confirmação",
         "O envio de um aviso sobre o andamento deste pedido foi interrompido, e não há como saber se o comprador o "

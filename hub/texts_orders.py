@@ -24,6 +24,16 @@ PLAIN = {
     ),
 }
 
+REFUSED = {
+    # code: (title, what happened, what happens when it is put right); what stands against it is listed between the two
+    "order.not_moved": (
+        "Situação do pedido não atualizada",
+        "O pedido já está no {name}; só a situação dele não pôde ser atualizada lá.",
+        "Não lance o pedido outra vez. Atualize a situação dele no {name}, ou corrija o que está indicado e mande "
+        "reenviar (“corrigir e reenviar”). Quando a situação de lá for a mesma da loja, este aviso some.",
+    ),
+}
+
 STAGES = {
     "open": "em aberto",
     "approved": "aprovado",

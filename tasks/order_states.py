@@ -24,7 +24,7 @@ from providers.contract import CallFailed, Gone, OrderStateSource, Outcome
 from tasks.tracking import tracked
 from tasks.work import Work, all_of
 
-STREAM = "order_states"
+STREAM = order_watch.STREAM
 GONE = "order_gone"
 """The kind of notices about orders that were deleted over there."""
 OVERLAP = timedelta(minutes=10)

@@ -200,7 +200,7 @@ async def _take_back(work: Work, job: Job, sale: Sale, external_id: str) -> str:
         try:
             told = await sink.cancel_order(external_id, selling.order(sale, prove=False))
         except CallFailed as failed:
-            if failed.outcome is not Outcome.REJECTED:
+            if failed.outcome is not Outcome.REJECTED or sending.is_of_all(failed):
                 raise
             work.log.warning("%s: %s: not cancelled over there: %s", work.connection.id, job.record_id, failed.reason)
     async with work.commit() as session:

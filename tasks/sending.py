@@ -256,6 +256,8 @@ async def _refuse(
     """
     told = [{"field": p.field, "reason": p.reason, "received": p.received} for p in problems]
     async with work.commit() as session:
+        if code == "order.not_sent" and await selling.bound(session, work.connection.id, kind, [job.record_id]):
+            code = "order.not_moved"  # told that it was not sent, the merchant would enter it a second time
         about = {"kind": work.connection.kind, **await selling.named(session, kind, job.record_id)}
         draft = Draft(code, work.connection.id, kind, job.record_id, {**about, **params, "problems": told})
         reason = "; ".join(f"{p.field} {p.reason}" for p in problems)

@@ -19,6 +19,7 @@ from hub.settings import settings
 from hub.tables import Connection, Mail, Merchant, Notice, Order
 from tasks import mailing
 from tests.contract.subjects import Sandbox
+from tests.flows.clockwork import Clock
 from tests.flows.erp import placed
 from tests.flows.postman import Postman, postman
 from tests.flows.trade import LINES, Trade
@@ -100,7 +101,7 @@ async def test_without_a_server_it_waits_three_days(db: Database, ship: Ship, mo
     assert (await states(db), (await one(db, Mail)).attempts) == (["pending"], 0)
     await change(db, created_at=utcnow() - timedelta(days=3))
     assert await mailing.send_due(db) == {"skipped": 1}
-    assert (await states(db), await rows(db, Notice)) == (["skipped"], [])
+    assert (await states(db), (await one(db, Notice)).code) == (["skipped"], "mail.no_server")
 
 
 @pytest.mark.parametrize("step", ["RCPT", "DATA"])
@@ -187,6 +188,21 @@ async def test_a_server_that_is_down_is_asked_once_and_not_mail_by_mail(
     assert await mailing.send_due(db) == {"sent": 3}
 
 
+async def test_a_server_that_is_down_for_three_days_is_told_for_each_mail(
+    db: Database, ship: Ship, postman: Postman
+) -> None:
+    postman.answers = {"MAIL": ["421 closing"]}
+    for number in range(3):
+        await ship(str(number))
+    assert await mailing.send_due(db) == {"down": 1}
+    await change(db, created_at=utcnow() - timedelta(days=3))
+    assert await mailing.send_due(db) == {}, "it waits for its pause"
+    await change(db, not_before=utcnow())
+    assert await mailing.send_due(db) == {"failed": 3}
+    assert {notice.code for notice in await rows(db, Notice)} == {"mail.too_late"}
+    assert len(await rows(db, Notice)) == 3
+
+
 @pytest.mark.parametrize("answer", ["550 sender refused", "421 closing"])
 async def test_a_refused_sender_is_no_fault_of_the_mail(
     db: Database, ship: Ship, postman: Postman, answer: str
@@ -263,6 +279,28 @@ async def test_the_last_look_at_the_order_is_at_the_sending(db: Database, ship: 
         await progress.advance(session, SHOP, order, "cancelled", source_connection=None, as_of=utcnow())
     assert await mailing.send_due(db) == {}
     assert (await states(db), postman.asked) == (["skipped"], [])
+
+
+async def test_a_connection_that_comes_back_after_days_mails_no_old_news(
+    db: Database, sandbox: Sandbox, postman: Postman, clock: Clock
+) -> None:
+    erp = await Trade.open(db, sandbox, "tiny_v2", mail_shipped=True, mail_delivered=True)
+    await erp.offer("CAN-1", "25.00")
+    await erp.order("1001", LINES)
+    await erp.export()
+    await erp.track()
+    external_id = (await erp.bound("1001")).external_id
+    clock.advance(days=1)
+    erp.edit(external_id, situacao="enviado", tracking={"codigo": PARCEL.tracking_code, "url": PARCEL.tracking_url})
+    clock.advance(days=20)
+    await erp.track()
+    await mailing.send_due(db)
+    assert ((await erp.known("1001")).stage, postman.taken) == ("shipped", [])
+    clock.advance(days=2)
+    erp.edit(external_id, situacao="entregue")
+    await erp.track()
+    await mailing.send_due(db)
+    assert [str(mail["Subject"]) for mail in postman.taken] == ["Seu pedido 1001 foi entregue"]
 
 
 async def test_from_the_erp_to_the_buyer(db: Database, sandbox: Sandbox, postman: Postman) -> None:

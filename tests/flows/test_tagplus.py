@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlmodel import col
 
 import flows.pull_stock
-from hub import connections, store
+from hub import connections, payments, store
 from hub.db import Database
 from hub.notices import standing_notices
 from hub.policy import Policy
@@ -136,6 +136,21 @@ async def test_a_buyer_without_a_document_is_told_where_all_orders_go(db: Databa
     ((code, params),) = await shop.told()
     assert (code, params["number"]) == ("order.not_sent", "1001")
     assert [problem["reason"] for problem in params["problems"]] == ["needed"]
+
+
+async def test_a_cancellation_waits_for_an_account_in_debt(shop: Shop) -> None:
+    await shop.offer("CAN-1", "25.00")
+    await shop.order("1001", [("CAN-1", "2", "25.00")])
+    await shop.export()
+    async with shop.db.write() as session:
+        await payments.cancel(session, MERCHANT, "1001")
+    shop.sandbox.ask("POST", ACCOUNT, debt=True)
+    with pytest.raises(PathFailed, match="debt"):
+        await shop.export()
+    assert await shop.notices() == ["connection.debt"], "nobody is asked to cancel it by hand"
+    shop.sandbox.ask("POST", ACCOUNT, debt=False)
+    await shop.export()
+    assert ([sale["status"] for sale in shop.orders()], await shop.notices()) == (["C"], [])
 
 
 async def test_an_account_in_debt_ends_no_record_and_goes_on_when_it_has_paid(shop: Shop) -> None:

@@ -13,6 +13,7 @@ from tasks import order_states
 from tasks.paths import PathFailed, run_path
 from tasks.work import Work
 from tests.contract.subjects import Sandbox
+from tests.flows.clockwork import Clock
 from tests.flows.shop import written_in
 from tests.flows.trade import LINES, Trade
 
@@ -182,6 +183,29 @@ class TestTracked:
         await erp.export()
         assert erp.writes() == []
         assert await erp.told() == ["order.cancelled_by_erp_paid"]
+
+    async def test_cancelled_over_there_before_it_was_bound_it_is_learnt_all_the_same(
+        self, erp: Trade, clock: Clock
+    ) -> None:
+        await erp.order("1001", LINES, pay=False)
+        create = "pedido.incluir" if erp.kind == "tiny_v2" else "POST /pedidos"
+        erp.sandbox.fault("answer_lost", match={"operation": create})
+        await erp.export()
+        (there,) = erp.there()
+        set_to(erp, str(there["id"]), "cancelled")
+        clock.advance(minutes=5)
+        await erp.track()
+        clock.advance(minutes=30)  # what was listed then is listed no more
+        await erp.track()
+        await erp.pay("1001", (await erp.known("1001")).total)
+        await erp.export()
+        assert (await erp.bound("1001")).told == "cancelled"
+        await erp.track()
+        assert (await erp.known("1001")).state == "cancelled"
+        assert await erp.told() == ["order.cancelled_by_erp_paid"]
+        erp.forget()
+        await erp.track()
+        assert not any("{id}" in call["operation"] or "obter" in call["operation"] for call in erp.sandbox.calls())
 
     async def test_deleted_over_there_is_told_once(self, erp: Trade) -> None:
         await erp.order("1001", LINES)

@@ -137,17 +137,46 @@ async def test_a_sender_that_died_leaves_it_unknown_and_it_is_not_repeated(db: D
 
 
 @pytest.mark.parametrize(
-    ("attempts", "state", "codes"), [(0, "skipped", []), (3, "failed", ["mail.failed"])], ids=["never tried", "tried"]
+    ("tried", "state", "code"),
+    [
+        ({}, "skipped", "mail.no_server"),
+        ({"attempts": 3}, "failed", "mail.too_late"),
+        ({"reason": "connect: ConnectionRefusedError"}, "failed", "mail.too_late"),
+    ],
+    ids=["no server", "tried", "its server was tried"],
 )
 async def test_after_three_days_it_is_no_news_any_more(
-    db: Database, order: Order, attempts: int, state: str, codes: list[str]
+    db: Database, order: Order, tried: dict[str, Any], state: str, code: str
 ) -> None:
     await queue(db, order)
-    await change(db, attempts=attempts, created_at=utcnow() - timedelta(days=2, hours=23))
+    await change(db, **tried, created_at=utcnow() - timedelta(days=2, hours=23))
     assert await sweep(db) == {}
     await change(db, created_at=utcnow() - timedelta(days=3, seconds=1))
     assert await sweep(db) == {state: 1}
-    assert ((await one(db, Mail)).state, [notice.code for notice in await rows(db, Notice)]) == (state, codes)
+    assert ((await one(db, Mail)).state, (await one(db, Notice)).code) == (state, code)
+
+
+async def test_that_there_is_no_server_is_told_once_and_taken_back_when_a_mail_goes(db: Database, order: Order) -> None:
+    await queue(db, order)
+    await queue(db, (await put(db, placed("1002"))).order)
+    await change(db, created_at=utcnow() - timedelta(days=4))
+    assert await sweep(db) == {"skipped": 2}
+    assert (await one(db, Notice)).code == "mail.no_server"
+    await queue(db, (await put(db, placed("1003"))).order)
+    letter = await claim(db)
+    assert letter is not None
+    async with db.write() as session:
+        await mails.sent(session, letter.id)
+    assert (await one(db, Notice)).cleared_at is not None
+
+
+@pytest.mark.parametrize(("days", "queued"), [(2.9, 1), (3.1, 0)])
+async def test_what_may_have_happened_days_ago_is_not_written(
+    db: Database, order: Order, days: float, queued: int
+) -> None:
+    async with db.write() as session:
+        await mails.queue(session, order, "delivered", "loja-sol-erp", since=utcnow() - timedelta(days=days))
+    assert len(await rows(db, Mail)) == queued
 
 
 async def test_an_end_that_comes_late_changes_nothing(db: Database, order: Order) -> None:

@@ -147,6 +147,50 @@ class TestStages:
         assert (await queued(db, other_erp))["order", order.id] == 2
 
 
+class TestRefusedSteps:
+    """A step that an ERP refused, and that somebody makes there by hand."""
+
+    @pytest.fixture
+    async def refused(self, db: Database, order: Order, one_erp: Connection) -> Order:
+        await told(db, order, "shipped", None)
+        async with db.write() as session:
+            await session.execute(
+                update(OutboxEntry).where(col(OutboxEntry.connection_id) == one_erp.id).values(state="failed")
+            )
+            notice = progress.Draft("order.not_moved", one_erp.id, "order", order.id, {"number": "1001"})
+            await progress.raise_notices(session, SHOP, [notice])
+        return order
+
+    async def state(self, db: Database, erp: Connection) -> str:
+        return (await one(db, OutboxEntry, connection_id=erp.id)).state
+
+    @pytest.mark.parametrize("stage", ["shipped", "delivered", "cancelled"])
+    async def test_as_far_over_there_as_here_it_is_done(
+        self, db: Database, refused: Order, one_erp: Connection, stage: str
+    ) -> None:
+        await told(db, refused, stage, one_erp)
+        assert await self.state(db, one_erp) == "sent"
+        assert "order.not_moved" not in await codes(db)
+
+    async def test_further_and_not_as_far_it_is_compared_again(
+        self, db: Database, refused: Order, one_erp: Connection
+    ) -> None:
+        await told(db, refused, "preparing", one_erp)
+        assert (await self.state(db, one_erp), await codes(db)) == ("pending", ["order.not_moved"])
+
+    async def test_what_it_told_before_is_no_reason_to_try_again(
+        self, db: Database, refused: Order, one_erp: Connection, other_erp: Connection
+    ) -> None:
+        await told(db, refused, "approved", one_erp)
+        await told(db, refused, "delivered", other_erp)
+        async with db.write() as session:
+            await session.execute(
+                update(OutboxEntry).where(col(OutboxEntry.connection_id) == one_erp.id).values(state="failed")
+            )
+        await told(db, refused, "approved", one_erp)
+        assert (await self.state(db, one_erp), await codes(db)) == ("failed", ["order.not_moved"])
+
+
 class TestCancelled:
     async def test_an_erp_cancels_an_order_and_the_others_are_told(
         self, db: Database, order: Order, one_erp: Connection, other_erp: Connection

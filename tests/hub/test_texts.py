@@ -145,6 +145,26 @@ def test_every_code_of_a_notice_has_words(code: str):
     assert not HOLE.search(text.title + text.body + text.action)
 
 
+def catalogue() -> list[str]:
+    """Every code that has words."""
+    reasons = {f"connection.{reason}" for reason in texts._CONNECTION}
+    return sorted(reasons | set(texts._REFUSED) | set(texts._PLAIN))
+
+
+@pytest.mark.parametrize("code", catalogue())
+def test_every_code_of_the_catalogue_is_explained_to_ops(code: str):
+    section = (ROOT / "docs/operations.md").read_text().split("## Notices, for ops")[1].split("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| `")]
+    explained = {named for row in rows for named in re.findall(r"`([a-z_]+\.[a-z_]+)`", row.split(" | ")[0])}
+    assert code in explained
+
+
+@pytest.mark.parametrize("code", catalogue())
+def test_a_parameter_that_is_missing_breaks_no_text(code: str):
+    text = texts.render(code, {})
+    assert not HOLE.search(text.title + text.body + text.action)
+
+
 @pytest.mark.parametrize(("field", "reason"), sorted(raised_problems()))
 def test_every_problem_has_a_sentence_of_its_own_that_says_what_to_do(field: str, reason: str):
     said = texts.sentence({"field": field, "reason": reason, "received": "-1.5 {x}"})
