@@ -8,7 +8,7 @@ So every reading carries the time before it was asked for (`as_of`), and never u
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,7 @@ from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from hub import bindings, outbox, quarantine
+from hub import bindings, outbox, quarantine, selling
 from hub.catalog import GROUPS, Prepared, prepare, refuse
 from hub.clock import utcnow
 from hub.db import in_turn, insert_rows, upsert_rows
@@ -117,11 +117,12 @@ async def plan(
     latest = {external_id: found for external_id, found in latest.items() if external_id not in overtaken}
     planned.refused = [found for found in latest.values() if isinstance(found, Refused)]
     fit = [found for found in latest.values() if isinstance(found, Prepared)]
+    is_ruled = await _is_ruled(session, connection)
     for found in await match(session, connection.merchant_id, connection.id, fit):
         if isinstance(found, Ambiguous):
             planned.refused.append(refuse(found.prepared.record, [found.problem]))
         else:
-            _sort_in(planned, found)
+            _sort_in(planned, _with_own_price(found) if is_ruled else found)
     planned.retired = await _retirable(session, connection, planned.gone)
     return planned
 
@@ -168,6 +169,22 @@ def _mended(planned: Plan) -> list[str]:
     taken += [p.record.external_id for _, p, _ in planned.updates]
     taken += [p.record.external_id for p in planned.unchanged]
     return taken + planned.gone
+
+
+async def _is_ruled(session: AsyncSession, connection: Connection) -> bool:
+    """Whether the prices over there are of a % rule's making: what the store's 100 became there, 110, would come back
+    as the store's, and go out again as 121."""
+    if not {"product", "price"} & set(connection.features.get("takes", ())):
+        return False
+    return bool((await selling.policy_of(session, connection.id)).price_adjustment)
+
+
+def _with_own_price(found: Match) -> Match:
+    """The same with the price that our product has; a product that is new to us has only the one that is told."""
+    if found.known is None:
+        return found
+    hashes = {**found.prepared.hashes, "price": found.known.hashes["price"]}
+    return replace(found, prepared=replace(found.prepared, hashes=hashes))
 
 
 def _sort_in(planned: Plan, found: Match) -> None:

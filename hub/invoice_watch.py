@@ -10,16 +10,20 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from hub.db import Database
+from hub.policy import Policy
 from hub.tables import Binding, Connection, Invoice, Order
 
 CHUNK = 1000
 FINAL = ("authorised", "corrected")
-"""States in which an order is invoiced."""
+"""States of a note in which its order is invoiced."""
+PAID = ("paid",)
+LIVING = ("created", "paid")
+"""States of an order that has not ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A paid order that is over there as `external_id` and has no invoice yet.
+    """An order that is over there as `external_id`, is to be invoiced and has no invoice yet.
 
     `since` is when it began to wait: when it got there, or when its last invoice ended. `asked_at` is when its invoice
     was last asked for. `ended` are the keys of its notes that count no more.
@@ -47,6 +51,15 @@ class Held:
     state: str
     issued_at: datetime
     extra: dict[str, Any] = field(repr=False)
+
+
+def invoiced_states(connection: Connection) -> tuple[str, ...]:
+    """States of an order in which an invoice is expected of the connection.
+
+    Where orders are sent whether paid or not (`orders` is `all`), the merchant approves and invoices them over there: a
+    store that takes its money at the door never calls them paid.
+    """
+    return LIVING if Policy.model_validate(connection.policy).orders == "all" else PAID
 
 
 async def waiting(
@@ -155,7 +168,7 @@ def _waiting(connection: Connection, after: datetime, last: str) -> Any:
             col(Binding.kind) == "order",
             col(Binding.gone).is_(False),
             col(Binding.id) > last,
-            col(Order.state) == "paid",
+            col(Order.state).in_(invoiced_states(connection)),
             since > after,
             ~final,
         )

@@ -153,7 +153,7 @@ async def drop_stale_notices(session: AsyncSession, connection: Connection) -> N
             col(Notice.connection_id) == connection.id,
             col(Notice.kind).in_([KIND, LOST]),
             col(Notice.cleared_at).is_(None),
-            col(Order.state) != "paid",
+            col(Order.state).not_in(invoice_watch.invoiced_states(connection)),
         )
     )
     for kind, subject in stale.all():
@@ -300,7 +300,7 @@ def _recheck(planned: Plan, connection: Connection, recheck: Recheck, sold: _Sol
     if not code:
         for kind in (KIND, LOST):
             planned.cured[kind].add(held.order_id)
-    elif sold.state == "paid":
+    elif sold.state in invoice_watch.invoiced_states(connection):
         planned.drafts.append(_draft(connection, held.order_id, sold, held, code=code, kind=LOST))
     if (state, extra) == (held.state, held.extra):
         planned.unchanged += 1

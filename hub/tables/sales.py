@@ -117,6 +117,9 @@ class Invoice(SQLModel, table=True):
 
     __table_args__ = (
         UniqueConstraint("merchant_id", "access_key"),
+        Index("ix_invoice_order", "merchant_id", "order_id"),
+        Index("ix_invoice_issued", "connection_id", "issued_at"),
+        Index("ix_invoice_theirs", "connection_id", "external_id"),
         within_merchant("order_id", "sales_order"),
     )
 

@@ -20,6 +20,9 @@ class Binding(SQLModel, table=True):
         UniqueConstraint("connection_id", "kind", "external_id"),
         UniqueConstraint("connection_id", "kind", "record_id"),
         Index("ix_binding_family", "connection_id", "parent_ref"),
+        Index("ix_binding_walk", "connection_id", "kind", "id"),
+        Index("ix_binding_made", "connection_id", "kind", "created_at"),
+        Index("ix_binding_counted", "connection_id", "kind", "stock_read_at"),
         within_merchant("connection_id", "connection"),
     )
 
@@ -52,6 +55,7 @@ class OutboxEntry(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("connection_id", "kind", "record_id"),
         Index("ix_outbox_due", "connection_id", "state", "not_before"),
+        Index("ix_outbox_unsettled", "connection_id", "kind", "state"),
         within_merchant("connection_id", "connection"),
     )
 

@@ -135,6 +135,20 @@ async def test_the_listing_finds_the_notes_of_all_orders_and_others_cost_nothing
     assert [b.read_at is not None for b in await rows(db, Binding)] == [True, False, False]
 
 
+async def test_the_schedule_finds_the_note_of_an_order_that_was_invoiced_before_it_was_paid(
+    db: Database, vendor: Vendor
+) -> None:
+    """Where all orders are sent, only the webhook brought it, and a lost webhook never came again."""
+    erp = await connect(db, "loja-sol-vendor", kind="tagplus", takes=("order",), policy=Policy(orders="all"))
+    order = await sell(db, erp, state="created")
+    vendor.issue(1, order.external_id)
+    assert (await pull(db, erp)).tally.created == 1
+    vendor.change(1, "cancelled")
+    await pull(db, erp)
+    assert await states(db) == {"1": "cancelled"}
+    assert await codes(db) == ["invoice.cancelled"]
+
+
 async def test_with_nothing_new_a_run_is_one_listing_and_no_row(
     db: Database, erp: Connection, vendor: Vendor, clock: Clock
 ) -> None:

@@ -7,14 +7,15 @@ import pytest
 from sqlalchemy import select
 from sqlmodel import col
 
+import flows.pull_catalog
 import flows.pull_stock
 from hub import connections, payments, store
 from hub.db import Database
 from hub.notices import standing_notices
 from hub.policy import Policy
-from hub.tables import Product
+from hub.tables import Price, Product
 from hub.tables.tenancy import ConnectionState
-from providers.contract import StockSource
+from providers.contract import CatalogSource, StockSource
 from providers.registry import KINDS
 from tasks.paths import PathFailed
 from tests.contract.vendors import TagPlus
@@ -52,6 +53,17 @@ class Shop(Erp):
 
     async def pull_stock(self) -> None:
         await self._run("pull-stock", StockSource, flows.pull_stock.pull_one, False)
+
+    async def pull_catalog(self) -> None:
+        await self._run("pull-catalog", CatalogSource, flows.pull_catalog.pull_one, False)
+
+    async def price(self, sku: str) -> Decimal | None:
+        """What stands in the store."""
+        async with self.db.read() as session:
+            mine = select(col(Product.id)).where(col(Product.sku) == sku).scalar_subquery()
+            return (
+                await session.execute(select(col(Price.list_price)).where(col(Price.product_id) == mine))
+            ).scalar_one()
 
     async def stock(self, sku: str) -> int | None:
         """What the store shows."""
@@ -113,6 +125,19 @@ async def test_a_product_that_was_there_keeps_its_stock_and_brings_it_back(shop:
     await shop.pull_stock()
     assert await shop.stock("CAN-1") == 33
     assert (await shop.push()).tally.calls == 0, "what came from there is not told there"
+
+
+async def test_a_price_of_the_rules_making_never_becomes_the_stores(db: Database, sandbox: Any) -> None:
+    """With the products pulled back too, each edit of a description put ten percent more on the price: 110, 121, …"""
+    shop = await Shop.connect(db, sandbox, price_adjustment="10", pull_products=True, pull_prices=True)
+    price: Decimal | None = Decimal(100)
+    for text in ("Azul", "Azul e branca", "De louça"):
+        await shop.offer("CAN-1", str(price), description=text)
+        await shop.push()
+        await shop.pull_catalog()
+        assert shop.there("CAN-1")["valor_venda_varejo"] == 110
+        price = await shop.price("CAN-1")
+        assert price == 100
 
 
 async def test_paid_orders_go_once_and_the_others_wait(shop: Shop) -> None:

@@ -16,6 +16,7 @@ from hub.invoice_rows import InvoiceState, next_state
 from hub.invoice_watch import FINAL, Held, Waiting
 from hub.invoices import ENDED, KIND, LOST, Find, Recheck
 from hub.notices import standing_notices
+from hub.policy import Policy
 from hub.records import InvoiceRow, Problem
 from hub.tables import Binding, Connection, Customer, Invoice, Order
 from tests.hub.notes import BUYER, COMPANY, event, key, note, zipped
@@ -333,6 +334,18 @@ async def test_what_was_said_of_an_order_goes_when_it_ends(db: Database, erp: Co
         assert [notice.subject for notice in await standing_notices(session)] == [other.order_id]
 
 
+async def test_what_is_said_of_an_unpaid_order_stands_where_all_orders_are_sent(db: Database) -> None:
+    erp = await connect(db, "loja-sol-todos", policy=Policy(orders="all"))
+    order, other = await sell(db, erp, state="created"), await sell(db, erp, "1002", state="created")
+    await found(db, erp, order, note())
+    await look(db, erp, None, listed=False)
+    await found(db, erp, other, note(2, test=True))
+    assert await codes(db) == ["invoice.gone", "invoice.test"]
+    async with db.write() as session:
+        await invoices.drop_stale_notices(session, erp)
+    assert await codes(db) == ["invoice.gone", "invoice.test"]
+
+
 # Which orders wait.
 
 
@@ -350,6 +363,15 @@ async def test_paid_orders_that_are_over_there_wait_for_sixty_days(db: Database,
     async with db.write() as session:
         await invoice_watch.mark_asked(session, erp, [paid.order_id], now)
     assert (await waiting(db, erp))[0].asked_at == now
+
+
+async def test_where_all_orders_are_sent_an_unpaid_one_waits_too(db: Database) -> None:
+    """It is approved and invoiced over there, and a store that takes its money at the door never calls it paid."""
+    erp = await connect(db, "loja-sol-todos", policy=Policy(orders="all"))
+    unpaid = await sell(db, erp, "1", state="created")
+    await sell(db, erp, "2", state="cancelled")
+    await sell(db, erp, "3", state="refunded")
+    assert [each.order_id for each in await waiting(db, erp)] == [unpaid.order_id]
 
 
 async def test_many_orders_come_in_chunks(db: Database, erp: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
