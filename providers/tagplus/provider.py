@@ -27,7 +27,7 @@ from providers.consent import OAuthApp
 from providers.contract import Account, Attempt, CallFailed, Feed, Found, Gone, Outcome, Page, Reading, Row, StockPage
 from providers.http import Http, OverHttp
 from providers.oauth import OAuth
-from providers.tagplus import mapper, reading
+from providers.tagplus import elsewhere, mapper, reading
 from providers.tagplus.client import PAGE_ROWS, VERSION, Client
 from providers.tagplus.codes import CANCELLED, CONFIRMED, OPEN, STAGE_OF_STATUS, STOCK_REFUSALS, TABLES
 from providers.tagplus.errors import Judge
@@ -70,7 +70,8 @@ class TagPlus(OverHttp):
         self._allowed: dict[str, bool] = dict(told.get("permissions") or {})
         self._has_log = bool(told.get("activity_log"))
         self._lookups = Lookups(client)
-        self._notes = Notes(client, client.http.base_url)
+        self._files = elsewhere.opened(client.http)
+        self._notes = Notes(client, client.http.base_url, self._files)
         self._left: set[str] = set()
         """Codes of orders that were posted here and may be there: their answers have not come."""
 
@@ -98,6 +99,11 @@ class TagPlus(OverHttp):
             headers=VERSION,
         )
         return cls(Client(http), policy, connection.features)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._files.close()
+        await super().close()
 
     @staticmethod
     def app() -> OAuthApp:
@@ -129,7 +135,7 @@ class TagPlus(OverHttp):
         self._allowed, self._has_log = allowed, "registro_atividades" not in closed
         issuer, name = ("", "") if "nfes" in closed else reading.issuer(await self.client.newest_notes())
         features = {
-            "takes": [kind for kind in self.takes if kind not in _not_taken(allowed, closed)],
+            "takes": [kind for kind in self.takes if kind not in reading.not_taken(allowed, closed)],
             "permissions": allowed,
             "missing_scopes": closed,
             "activity_log": self._has_log,
@@ -378,16 +384,6 @@ class TagPlus(OverHttp):
             operation = "POST /produtos" if creates else "PATCH /produtos/{id}"
             raise CallFailed(Outcome.REJECTED, "validation", operation=operation, detail=words)
         return mapper.with_unit(self.product_body(product, creates=creates), await self._lookups.unit(product))
-
-
-def _not_taken(allowed: dict[str, bool], closed: list[str]) -> set[str]:
-    """The kinds of record that would be refused whole."""
-    refused = set() if allowed.get("stock", True) else {"stock"}
-    if "produtos" in closed:
-        refused |= {"product", "price", "stock", "order"}
-    if {"pedidos", "clientes"} & set(closed):
-        refused.add("order")
-    return refused
 
 
 def _only_one(found: list[Found]) -> list[Found]:

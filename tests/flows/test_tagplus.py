@@ -7,16 +7,20 @@ import pytest
 from sqlalchemy import select
 from sqlmodel import col
 
+import flows.pull_invoices
 import flows.pull_stock
 from hub import connections, store
 from hub.db import Database
 from hub.notices import standing_notices
 from hub.policy import Policy
-from hub.tables import Product
+from hub.settings import settings
+from hub.tables import Invoice, Order, Product
 from hub.tables.tenancy import ConnectionState
-from providers.contract import StockSource
+from providers.contract import InvoiceSource, StockSource
 from providers.registry import KINDS
+from tasks.invoices import take_events
 from tasks.paths import PathFailed
+from tasks.work import Run, Summary, Work
 from tests.contract.vendors import TagPlus
 from tests.flows.erp import MERCHANT, Erp
 from tests.flows.erp_fixtures import contaazul
@@ -59,6 +63,17 @@ class Shop(Erp):
             found = await session.execute(select(col(Product.stock_quantity)).where(col(Product.sku) == sku))
         quantity = found.scalar_one()
         return None if quantity is None else int(quantity)
+
+    async def pull_invoices(self) -> Summary:
+        return await self._run("pull-invoices", InvoiceSource, flows.pull_invoices.pull_one, False)
+
+    async def invoices(self) -> dict[str, str]:
+        """The states of the stored notes, by their order's number."""
+        async with self.db.read() as session:
+            rows = await session.execute(
+                select(Order.number, Invoice.state).join(Order, col(Order.id) == col(Invoice.order_id))
+            )
+            return dict(rows.tuples().all())
 
     def there(self, sku: str) -> dict[str, Any]:
         (found,) = [row for row in self.sandbox.ask("GET", f"{ACCOUNT}/products") if row["codigo"] == sku]
@@ -148,3 +163,64 @@ async def test_an_account_in_debt_ends_no_record_and_goes_on_when_it_has_paid(sh
     shop.sandbox.ask("POST", ACCOUNT, debt=False)
     assert (await shop.push()).tally.created == 1
     assert await shop.notices() == []
+
+
+class TestNotes:
+    """Notes of sent orders, whose XML may lie elsewhere, or nowhere."""
+
+    async def _sold(self, shop: Shop, *numbers: str) -> list[str]:
+        """Orders that are over there; their ids there."""
+        await shop.offer("CAN-1", "25.00")
+        for number in numbers:
+            await shop.order(number, [("CAN-1", "2", "25.00")])
+        await shop.export()
+        by_number = {sale["observacoes"].split()[1]: str(sale["id"]) for sale in shop.orders()}
+        return [by_number[number] for number in numbers]
+
+    def _issue(self, shop: Shop, sale: str, **how: Any) -> str:
+        return str(shop.sandbox.ask("POST", f"{ACCOUNT}/orders/{sale}/invoice", **how)["id"])
+
+    async def test_one_whose_xml_is_nowhere_is_told_and_the_others_come(self, shop: Shop) -> None:
+        sales = await self._sold(shop, "1001", "1002", "1003")
+        for sale in sales:
+            self._issue(shop, sale, lost=sale == sales[1])
+        summary = await shop.pull_invoices()
+        assert (summary.outcome, summary.tally.created, summary.tally.failed) == ("done", 2, 1)
+        assert await shop.invoices() == {"1001": "authorised", "1003": "authorised"}
+        ((code, params),) = await shop.told()
+        assert (code, params["number"]) == ("invoice.refused", "1002")
+        (problem,) = params["problems"]
+        assert (problem["field"], problem["reason"]) == ("note", "unreachable")
+        assert problem["received"] == "files.vendor.invalid: sem resposta"
+
+    async def test_an_event_of_one_whose_xml_is_nowhere_stops_no_other(self, shop: Shop) -> None:
+        sales = await self._sold(shop, "1001", "1002")
+        notes = [self._issue(shop, sale, lost=sale == sales[0]) for sale in sales]
+        answers: dict[str, str] = {}
+
+        async def steps(work: Work) -> None:
+            answers.update(await take_events(work, notes))
+
+        async with shop.db.read() as session:
+            connection = await connections.find(session, shop.id)
+        await Run(shop.db, "drain-inbox", steps).for_connection(connection)
+        assert answers == dict.fromkeys(notes, "done")
+        assert await shop.invoices() == {"1002": "authorised"}
+        assert [code for code, _ in await shop.told()] == ["invoice.refused"]
+
+    async def test_a_file_store_is_asked_without_the_token(self, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+        (sale,) = await self._sold(shop, "1001")
+        self._issue(shop, sale)
+        shop.sandbox.ask("POST", "/settings", tagplus_xml="foreign")
+        monkeypatch.setenv("ESTEIRA_TAGPLUS_FILES_ORIGIN", shop.sandbox.url.replace("127.0.0.1", "localhost"))
+        settings.cache_clear()
+        assert (await shop.pull_invoices()).tally.created == 1
+        (fetched,) = [call for call in shop.sandbox.calls() if call["operation"] == "GET /files/{path}"]
+        assert fetched["status"] == 200, "with a token besides the store refuses the link"
+
+    async def test_a_link_into_our_own_network_is_not_followed(self, shop: Shop) -> None:
+        (sale,) = await self._sold(shop, "1001")
+        self._issue(shop, sale)
+        shop.sandbox.ask("POST", "/settings", tagplus_xml="foreign")
+        assert (await shop.pull_invoices()).tally.created == 1, "from the note itself"
+        assert not [call for call in shop.sandbox.calls() if call["operation"] == "GET /files/{path}"]
