@@ -224,6 +224,7 @@ def order(sale: Sale, *, prove: bool = True) -> OutgoingOrder:
         delivery=sale.delivery,
         stage=stage(found),
         customer=customer(sale) if sale.buyer else None,
+        known_on=to_sao_paulo(found.created_at).date(),
     )
 
 

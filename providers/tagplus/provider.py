@@ -281,10 +281,12 @@ class TagPlus(OverHttp):
         return external_id
 
     async def find_order(self, order: OutgoingOrder, attempt: Attempt) -> Found | None:
-        """By our code, compared by us, among the orders made since the day before it was placed: if the filter by it is
-        ignored, that bounds what is walked through."""
+        """By our code, compared by us, among the orders made since the day before we had it: if the filter by the code
+        is ignored, that bounds what is walked through. `data_criacao` is TagPlus's own day, which a date of the store's
+        may lie ahead of."""
         code = str(attempt.values.get("codigo_externo") or mapper.order_code(order))
-        async for payloads in self.client.orders_of_code(code, order.placed_on - timedelta(days=1)):
+        first = min(order.placed_on, order.known_on or order.placed_on)
+        async for payloads in self.client.orders_of_code(code, first - timedelta(days=1)):
             if found := reading.order_of_code(payloads, code):
                 return found
         return None

@@ -1,5 +1,6 @@
 """Products, stock and orders out to TagPlus, its stock and its notes back."""
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -22,6 +23,7 @@ from tasks.invoices import take_events
 from tasks.paths import PathFailed
 from tasks.work import Run, Summary, Work
 from tests.contract.vendors import TagPlus
+from tests.flows.clockwork import Clock
 from tests.flows.erp import MERCHANT, Erp
 from tests.flows.erp_fixtures import contaazul
 
@@ -163,6 +165,23 @@ async def test_an_account_in_debt_ends_no_record_and_goes_on_when_it_has_paid(sh
     shop.sandbox.ask("POST", ACCOUNT, debt=False)
     assert (await shop.push()).tally.created == 1
     assert await shop.notices() == []
+
+
+class TestOnce:
+    """An order whose answer was lost is found again, whatever its date says."""
+
+    @pytest.mark.parametrize("edited", [False, True])
+    async def test_a_date_that_lies_ahead_hides_no_order(self, shop: Shop, clock: Clock, edited: bool) -> None:
+        await shop.offer("CAN-1", "25.00")
+        lines, ahead = [("CAN-1", "2", "25.00")], clock.now() + timedelta(days=3)
+        await shop.order("1001", lines, placed_at=clock.now() if edited else ahead)
+        shop.sandbox.fault("answer_lost", match={"operation": "POST /pedidos"})
+        assert (await shop.export()).tally.extra["unknown"] == 1
+        if edited:
+            await shop.order("1001", lines, pay=False, placed_at=ahead)
+        clock.advance(seconds=10)
+        assert (await shop.export()).tally.created == 1
+        assert len(shop.orders()) == 1
 
 
 class TestNotes:
