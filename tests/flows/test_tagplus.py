@@ -10,6 +10,7 @@ from sqlmodel import col
 
 import flows.pull_invoices
 import flows.pull_stock
+from deployments.commands import _queueing
 from hub import connections, store
 from hub.db import Database
 from hub.notices import standing_notices
@@ -19,6 +20,7 @@ from hub.tables import Invoice, Order, Product
 from hub.tables.tenancy import ConnectionState
 from providers.contract import InvoiceSource, StockSource
 from providers.registry import KINDS
+from tasks import catalog
 from tasks.invoices import take_events
 from tasks.paths import PathFailed
 from tasks.work import Run, Summary, Work
@@ -182,6 +184,121 @@ class TestOnce:
         clock.advance(seconds=10)
         assert (await shop.export()).tally.created == 1
         assert len(shop.orders()) == 1
+
+
+class TestDeletedOverThere:
+    """What the merchant deletes in TagPlus: a buyer is found or made again, a product waits until it is wanted."""
+
+    def _delete(self, shop: Shop, table: str, external_id: Any) -> None:
+        shop.sandbox.ask("DELETE", f"{ACCOUNT}/{table}/{external_id}")
+
+    async def _pushed(self, shop: Shop) -> None:
+        await shop.offer("CAN-1", "25.00")
+        await shop.count("CAN-1", 10)
+        await shop.push()
+
+    async def _retry(self, shop: Shop) -> None:
+        assert await _queueing.retry(shop.id, None, as_json=False) == 0
+
+    async def _read(self, shop: Shop, external_id: str) -> None:
+        """What an event makes of it, or the activity log."""
+
+        async def steps(work: Work) -> None:
+            await catalog.take(work, catalog.Batch((external_id,)))
+
+        async with shop.db.read() as session:
+            connection = await connections.find(session, shop.id)
+        await Run(shop.db, "pull-catalog", steps).for_connection(connection)
+
+    async def test_a_buyer_is_made_again_and_the_order_goes(self, shop: Shop) -> None:
+        await self._pushed(shop)
+        await shop.order("1001", [("CAN-1", "2", "25.00")])
+        await shop.export()
+        (order,), (person,) = shop.orders(), shop.sandbox.ask("GET", f"{ACCOUNT}/customers")
+        self._delete(shop, "orders", order["id"])
+        self._delete(shop, "customers", person["id"])
+        await shop.order("1002", [("CAN-1", "1", "25.00")])
+        await shop.order("1003", [("CAN-1", "1", "25.00")])
+        assert (await shop.export()).tally.created == 2
+        (again,) = shop.sandbox.ask("GET", f"{ACCOUNT}/customers")
+        assert again["id"] != person["id"]
+        assert [sale["cliente"]["id"] for sale in shop.orders()] == [again["id"]] * 2
+        assert await shop.told() == []
+
+    async def test_a_refusal_that_comes_back_is_told_and_not_tried_for_ever(self, shop: Shop) -> None:
+        await self._pushed(shop)
+        shop.sandbox.ask("POST", "/settings", tagplus_search_lag_s=3600)
+        await shop.order("1001", [("CAN-1", "2", "25.00")])
+        await shop.export()
+        (order,), (person,) = shop.orders(), shop.sandbox.ask("GET", f"{ACCOUNT}/customers")
+        shop.sandbox.ask("POST", "/clock", advance_s=3600)
+        self._delete(shop, "orders", order["id"])
+        self._delete(shop, "customers", person["id"])  # and the search shows the buyer for another hour
+        shop.sandbox.ask("DELETE", "/calls")
+        await shop.order("1002", [("CAN-1", "1", "25.00")])
+        assert (await shop.export()).tally.failed == 1
+        posts = [call for call in shop.sandbox.calls() if call["operation"] == "POST /pedidos"]
+        assert len(posts) == 2
+        assert [code for code, _ in await shop.told()] == ["order.not_sent"]
+
+    @pytest.mark.parametrize("learnt", ["by an event", "by a change"])
+    async def test_a_product_is_told_of_and_made_again_on_purpose_only(
+        self, shop: Shop, learnt: str, database_url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await self._pushed(shop)
+        there = str(shop.there("CAN-1")["id"])
+        self._delete(shop, "products", there)
+        if learnt == "by an event":
+            await self._read(shop, there)
+            assert [code for code, _ in await shop.told()] == ["product.gone"]
+        for price in ("26.00", "27.00"):
+            await shop.offer("CAN-1", price)
+            assert (await shop.push()).tally.failed == 1
+            assert shop.sandbox.ask("GET", f"{ACCOUNT}/products") == []
+        ((code, params),) = await shop.told()
+        assert (code, params["sku"], params["problems"][0]["reason"]) == ("product.gone", "CAN-1", "gone")
+        monkeypatch.setenv("ESTEIRA_DATABASE_URL", database_url)
+        settings.cache_clear()
+        await self._retry(shop)
+        assert (await shop.push()).tally.created == 1
+        assert shop.there("CAN-1")["valor_venda_varejo"] == 27
+        assert await shop.told() == []
+
+    async def test_a_product_that_was_only_told_of_can_be_sent_again(
+        self, shop: Shop, database_url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await self._pushed(shop)
+        there = str(shop.there("CAN-1")["id"])
+        self._delete(shop, "products", there)
+        await self._read(shop, there)
+        assert (await shop.push()).tally.calls == 0
+        monkeypatch.setenv("ESTEIRA_DATABASE_URL", database_url)
+        settings.cache_clear()
+        await self._retry(shop)
+        assert (await shop.push()).tally.created == 1
+        assert await shop.told() == []
+
+    async def test_one_that_the_merchant_made_again_is_bound(self, shop: Shop) -> None:
+        await self._pushed(shop)
+        self._delete(shop, "products", shop.there("CAN-1")["id"])
+        shop.sandbox.ask("POST", f"{ACCOUNT}/products", descricao="Caneca", codigo="CAN-1", qtd_revenda=33)
+        await shop.offer("CAN-1", "26.00")
+        await shop.push()
+        assert shop.there("CAN-1")["valor_venda_varejo"] == 26
+        assert await shop.told() == []
+
+    @pytest.mark.parametrize("known", [False, True])
+    async def test_an_order_that_needs_a_deleted_product_makes_it_again(self, shop: Shop, known: bool) -> None:
+        await self._pushed(shop)
+        there = str(shop.there("CAN-1")["id"])
+        self._delete(shop, "products", there)
+        if known:
+            await self._read(shop, there)
+        await shop.order("1001", [("CAN-1", "2", "25.00")])
+        assert (await shop.export()).tally.created == 1
+        (sale,) = shop.orders()
+        assert str(sale["itens"][0]["produto_servico"]["id"]) == str(shop.there("CAN-1")["id"]) != there
+        assert await shop.told() == []
 
 
 class TestNotes:
