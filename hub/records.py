@@ -210,6 +210,9 @@ class OutgoingOrder:
     """How far it has come (`hub.stages`): what its situation over there is to be."""
     customer: OutgoingCustomer | None = None
     """The buyer, for systems that take a customer within the order."""
+    known_on: date | None = None
+    """The day on which the hub got the order: nothing of ours was over there before. `placed_on` is the store's word,
+    may lie ahead, and moves with an edit."""
 
     def __repr__(self) -> str:
         """Without address and notes, which are personal data."""

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from hub import bindings, money, outbox, quarantine
+from hub import bindings, lost, money, outbox, quarantine
 from hub.catalog import price_hash, refuse, unfit
 from hub.changes import KIND, Change
 from hub.clock import utcnow
@@ -81,12 +81,14 @@ async def apply(
     gone: Sequence[str] = (),
 ) -> PricePlan:
     """Plan and write in the caller's transaction. `seen` are listing fingerprints by their id; `gone` are ids that are
-    not there: they were asked for, and that is all that is noted of it."""
+    not there: of those that are bound the merchant is told."""
     readings = list(readings)
     await in_turn(session, f"records:{connection.merchant_id}")
     await _lock(session, connection, readings)
     planned = await plan(session, connection, readings, as_of=as_of)
     await write(session, planned, seen)
+    await lost.mark_products(session, connection, gone, as_of)
+    await lost.unmark_products(session, connection, [reading.external_id for reading in readings])
     await _mark_read(session, planned, gone, {})
     return planned
 

@@ -127,6 +127,11 @@ class Sale:
         known = self.bound.get((kind, record_id))
         return known.external_id if known else ""
 
+    def is_there(self, kind: str, record_id: str) -> bool:
+        """Whether a record of ours is bound, and was not deleted over there since."""
+        known = self.bound.get((kind, record_id))
+        return known is not None and not known.gone
+
 
 async def sale(session: AsyncSession, connection_id: str, order_id: str) -> Sale | None:
     """Read an order for one connection; None when there is none of that id."""
@@ -224,6 +229,7 @@ def order(sale: Sale, *, prove: bool = True) -> OutgoingOrder:
         delivery=sale.delivery,
         stage=stage(found),
         customer=customer(sale) if sale.buyer else None,
+        known_on=to_sao_paulo(found.created_at).date(),
     )
 
 
@@ -261,13 +267,19 @@ def marker(found: Order) -> str:
 async def bound(session: AsyncSession, connection_id: str, kind: str, record_ids: Sequence[str]) -> dict[str, Bound]:
     """Where records of ours are over there: by our id."""
     rows = await session.execute(
-        select(col(Binding.record_id), col(Binding.external_id), col(Binding.sent_hash)).where(
+        select(
+            col(Binding.record_id),
+            col(Binding.external_id),
+            col(Binding.sent_hash),
+            col(Binding.told),
+            col(Binding.gone),
+        ).where(
             col(Binding.connection_id) == connection_id,
             col(Binding.kind) == kind,
             col(Binding.record_id).in_(record_ids),
         )
     )
-    return {record_id: Bound(external_id, sent_hash) for record_id, external_id, sent_hash in rows}
+    return {record_id: Bound(*rest) for record_id, *rest in rows}
 
 
 def body_hash(body: Mapping[str, Any]) -> str:

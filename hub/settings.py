@@ -56,6 +56,7 @@ class Settings(BaseSettings):
     tagplus_api_url: str = "https://api.tagplus.com.br"
     tagplus_authorize_url: str = "https://developers.tagplus.com.br/authorize"
     tagplus_token_url: str = "https://api.tagplus.com.br/oauth2/token"  # noqa: S105 an address, not a secret
+    tagplus_files_origin: str = ""
     tagplus_scope: str = (
         "write:produtos write:clientes write:pedidos write:webhooks read:nfes read:formas_pagamento read:usuarios "
         "read:unidades read:cidades read:tipos_contatos read:tipos_cadastros read:registro_atividades read:me"

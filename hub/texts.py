@@ -223,6 +223,13 @@ _REFUSED |= {
         "Corrija o produto na loja: a Esteira o envia de novo sozinha. Se o que mudou foi no {name}, mande reenviar "
         "(“corrigir e reenviar”). Quando o produto for aceito, este aviso some.",
     ),
+    "product.gone": (
+        "Produto não está mais no {name}",
+        "Este produto foi excluído no {name}; na loja ele continua como estava. A Esteira só o cria de novo sozinha se "
+        "um pedido precisar dele.",
+        "Se o produto deve voltar, mande reenviar (“corrigir e reenviar”) ou cadastre-o no {name} com o mesmo código "
+        "(SKU); quando ele estiver lá, este aviso some. Senão, desative-o na loja e arquive este aviso.",
+    ),
     "order.not_sent": (
         "Pedido não enviado",
         "Este pedido não foi enviado ao {name}; os outros foram enviados normalmente.",
@@ -329,6 +336,7 @@ _PROBLEMS = {
     "list_price.missing": "falta o preço, ou ele é zero; escreva o preço de venda na loja",
     "product.parent": "é o produto pai de variações; quem se vende e se envia são as variações",
     "product.inactive": "está inativo na loja; ative-o antes de enviar",
+    "product.gone": "foi excluído no {system}",
     "product.unknown": "não está mais na loja",
     "customer.missing": "o pedido veio sem comprador",
     "item.unknown": "o produto “{received}” do pedido não está na loja; cadastre-o com este mesmo código (SKU)",

@@ -65,6 +65,10 @@ PROBLEMS = {
         "nem o comprador, nem o valor ({received}), nem o número são os deste pedido; confira de que venda é a nota"
     ),
     "note.other_order": "é a nota do pedido {received}; um pedido não pode usar a nota de outro",
+    "note.unreachable": (
+        "o {system} não entregou o arquivo (XML) da nota ({received}); tente baixá-lo por lá e, se não conseguir, fale "
+        "com o suporte do {system}"
+    ),
     "note.unreadable": "o arquivo da nota não pôde ser lido ({received}); baixe-o e confira se ele abre",
 }
 

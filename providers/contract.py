@@ -39,7 +39,8 @@ class CallFailed(Exception):
     `reason` is a stable machine word of ours that picks the merchant's text (`token`, `permission`, `blocked`,
     `not_found`, `no_service`, `unknown_host`, `unreachable`, `timeout`, `cut`, `maintenance`, `quota`, `unreadable`,
     `server`, `validation`, `debt`, `plan`); `code` and `detail` are the vendor's own. `not_found` is said of a record,
-    `no_service` of an address that the vendor does not have.
+    `no_service` of an address that the vendor does not have. `missing` is the kind of a record that an order names and
+    that is not there any more (`customer`, `product`), where the vendor says which.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class CallFailed(Exception):
         code: str = "",
         detail: str = "",
         wait_s: float | None = None,
+        missing: str = "",
     ) -> None:
         self.outcome = outcome
         self.reason = reason
@@ -60,6 +62,7 @@ class CallFailed(Exception):
         self.code = code
         self.detail = detail
         self.wait_s = wait_s
+        self.missing = missing
         parts = [f"{operation}: {outcome} ({reason})"]
         if status is not None:
             parts.append(f"HTTP {status}")
@@ -81,6 +84,7 @@ class CallFailed(Exception):
             code=self.code,
             detail=detail,
             wait_s=self.wait_s,
+            missing=self.missing,
         )
 
 

@@ -241,6 +241,8 @@ async def _read(source: InvoiceSource, row_id: str, access_key: str) -> nfe.Nfe 
 
 def _refusal(failed: CallFailed) -> Problem:
     """What the vendor said of one record. Anything else is the whole connection's matter, and raised again."""
+    if failed.outcome is Outcome.REJECTED and failed.reason == "unreadable":
+        return Problem("note", "unreachable", failed.detail[:200])
     if failed.outcome is not Outcome.REJECTED or failed.reason not in ("validation", "not_found"):
         raise failed
     return Problem("answer", failed.reason, failed.detail[:200] or failed.code)

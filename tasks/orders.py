@@ -8,15 +8,25 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
-from hub import outbox, progress, selling
+from hub import lost, outbox, progress, selling
 from hub.changes import Change
+from hub.clock import utcnow
 from hub.notices import Draft, raise_notices, raise_once
 from hub.orders import EDIT
 from hub.records import OutgoingCustomer, OutgoingOrder, Problem
 from hub.selling import Bound, NotSendableError, Sale
 from hub.stages import Stage, further, is_further
 from hub.tables import Order
-from providers.contract import Attempt, CallFailed, OrderSink, OrderStateSink, Outcome, ProductSink
+from providers.contract import (
+    Attempt,
+    CallFailed,
+    CatalogSource,
+    Gone,
+    OrderSink,
+    OrderStateSink,
+    Outcome,
+    ProductSink,
+)
 from tasks import push, sending
 from tasks.sending import Job
 from tasks.tracking import tracked
@@ -48,7 +58,7 @@ async def send(work: Work, jobs: Sequence[Job]) -> None:
     await sending.send_all(work, jobs, _send_order, KIND)
 
 
-async def _send_order(work: Work, job: Job) -> str:
+async def _send_order(work: Work, job: Job, *, again: bool = False) -> str:
     sale = await _read(work, job.record_id)
     known = sale.bound.get((KIND, job.record_id))
     if known is not None:
@@ -65,7 +75,14 @@ async def _send_order(work: Work, job: Job) -> str:
             return "created"
     if not _is_due(work, sale):
         return await _end(work, job, sale, "skipped")
-    return await _create(work, job, *await _outgoing(work, sale))
+    sale, outgoing = await _outgoing(work, sale)
+    try:
+        return await _create(work, job, sale, outgoing)
+    except CallFailed as failed:
+        # Once: what was just found or made, and is not there either, is the vendor's fault and not to be made for ever.
+        if again or not failed.missing or not await _is_lost(work, sale, failed.missing):
+            raise
+    return await _send_order(work, job, again=True)
 
 
 async def _bring_up(work: Work, job: Job, sale: Sale, there: Bound) -> str:
@@ -142,8 +159,8 @@ async def _outgoing(work: Work, sale: Sale) -> tuple[Sale, OutgoingOrder]:
             problems = [Problem("item", "unknown", sku) for sku in unknown]
             raise NotSendableError("order.not_sent", problems, number=sale.order.number)
         wanted = {line.product_id or "" for line in sale.lines if makes_items}
-        missing = sorted(product_id for product_id in wanted if not sale.ref("product", product_id))
-        has_buyer = bool(outgoing.customer_ref) or sink.customer_in_order
+        missing = sorted(product_id for product_id in wanted if not sale.is_there("product", product_id))
+        has_buyer = sale.is_there("customer", buyer.record_id) or sink.customer_in_order
         if has_buyer and not missing:
             return sale, outgoing
         if not has_buyer:
@@ -161,7 +178,8 @@ async def _make_customer(work: Work, wanted: OutgoingCustomer) -> None:
     sink: OrderSink = work.provider
     async with work.turns[wanted.record_id]:
         async with work.db.read() as session:
-            if await selling.bound(session, work.connection.id, "customer", [wanted.record_id]):
+            known = await selling.bound(session, work.connection.id, "customer", [wanted.record_id])
+            if any(not there.gone for there in known.values()):
                 return
         async with sending.out_of_turn(work, ("customer",), wanted.record_id) as job:
             there = await sink.find_customers(wanted)
@@ -173,6 +191,24 @@ async def _make_customer(work: Work, wanted: OutgoingCustomer) -> None:
             async with work.commit() as session:
                 await sending.bind(session, work, "customer", wanted.record_id, external_id, "")
                 await sending.settle(session, work, job, state="sent")
+
+
+async def _is_lost(work: Work, sale: Sale, kind: str) -> bool:
+    """An order was refused, as its buyer or an item is not over there any more: noted, so that the next send looks for
+    it, or makes it. False where it cannot be told which."""
+    if kind == "customer" and sale.order.customer_id:
+        async with work.commit() as session:
+            await lost.mark_customer(session, work.connection, sale.order.customer_id)
+        return True
+    if kind != "product" or not isinstance(work.provider, CatalogSource):
+        return False
+    asked_at = utcnow()
+    ids = sorted({sale.ref("product", line.product_id or "") for line in sale.lines} - {""})
+    readings = [await work.provider.read_product(external_id) for external_id in ids]
+    gone = [reading.external_id for reading in readings if isinstance(reading, Gone)]
+    async with work.commit() as session:
+        await lost.mark_products(session, work.connection, gone, asked_at)
+    return bool(gone)
 
 
 async def _make_product(work: Work, product_id: str, number: str) -> None:

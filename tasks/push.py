@@ -9,15 +9,16 @@ from dataclasses import replace
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from hub import holding, outbox, selling
+from hub import holding, lost, outbox, selling
 from hub.changes import Change
+from hub.clock import utcnow
 from hub.money import brl
 from hub.notices import Draft, raise_once
 from hub.policy import Policy
 from hub.records import OutgoingProduct, Problem
 from hub.selection import is_selected
 from hub.selling import Bound, NotSendableError
-from providers.contract import ProductSink
+from providers.contract import CallFailed, Outcome, ProductSink
 from tasks import sending
 from tasks.sending import Job
 from tasks.tracking import tracked
@@ -83,7 +84,8 @@ async def ensure(work: Work, record_id: str) -> str:
 
 async def _bound(work: Work, record_id: str) -> Bound | None:
     async with work.db.read() as session:
-        return (await selling.bound(session, work.connection.id, KIND, [record_id])).get(record_id)
+        known = (await selling.bound(session, work.connection.id, KIND, [record_id])).get(record_id)
+    return None if known is None or known.gone else known
 
 
 def _kinds(work: Work) -> tuple[str, ...]:
@@ -143,22 +145,35 @@ async def _send_product(work: Work, job: Job) -> str:
             wanted = await _with_stock(session, work, plain, counted=_has_counted(job), creates=False)
     if wanted is None:
         return await _skip(work, job)
-    if known is None:
-        return await _first_time(work, sink, job, wanted)
+    if known is None or known.gone:
+        return await _first_time(work, sink, job, wanted, was_there=known is not None)
     ended = "unchanged"
     if known.sent_hash != _sent_hash(sink, wanted):
-        await sink.update_product(known.external_id, wanted)
+        asked_at = utcnow()
+        try:
+            await sink.update_product(known.external_id, wanted)
+        except CallFailed as failed:
+            if failed.outcome is not Outcome.REJECTED or failed.reason != "not_found":
+                raise
+            async with work.commit() as session:
+                await lost.mark_products(session, work.connection, [known.external_id], asked_at)
+            return await _first_time(work, sink, job, wanted, was_there=True)
         ended = "sent"
     await _done(work, sink, job, wanted, known.external_id)
     return ended
 
 
-async def _first_time(work: Work, sink: ProductSink, job: Job, wanted: OutgoingProduct) -> str:
+async def _first_time(
+    work: Work, sink: ProductSink, job: Job, wanted: OutgoingProduct, *, was_there: bool = False
+) -> str:
     """A product with our SKU that is there already is bound and brought up to date, never doubled.
 
-    The look-up stands before every create, so it also finds what an earlier create left whose answer was lost.
+    The look-up stands before every create, so it also finds what an earlier create left whose answer was lost. What
+    `was_there` and was deleted is not made again by itself.
     """
     external_id = await _find(sink, wanted)
+    if external_id is None and was_there:
+        raise lost.refusal(wanted.sku)
     if external_id is None and not await _is_wanted(work, job.record_id):
         return await _skip(work, job)
     if external_id:
@@ -243,6 +258,10 @@ async def _show(work: Work, job: Job, *, counted: bool) -> None:
             work.tally.failed += 1
             return
         known = (await selling.bound(session, work.connection.id, KIND, [job.record_id])).get(job.record_id)
+        if known is not None and known.gone:
+            work.changes.append(Change("refuse", "", plain.sku, plain.name, ("product: gone",)))
+            work.tally.failed += 1
+            return
         wanted = await _with_stock(session, work, plain, counted=counted, creates=known is None)
         store_price = await selling.store_price(session, job.record_id)
     if known is not None and known.sent_hash == _sent_hash(sink, wanted):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from deployments.commands import _shown as shown
 from deployments.commands._hub import find, opened
 from deployments.errors import Fault
-from hub import outbox, selection, texts
+from hub import lost, outbox, selection, texts
 from hub.notices import standing_notices
 from hub.selection import UnknownSkuError
 from hub.tables import Order, Product
@@ -87,6 +87,7 @@ async def retry(connection_id: str, records: Sequence[str] | None, *, as_json: b
     async with opened() as db:
         connection = await find(db, connection_id)
         async with db.write() as session:
+            await lost.forget_products(session, connection, records)
             count = await outbox.retry(session, connection, records)
     if as_json:
         shown.as_json({"connection": connection_id, "queued": count})

@@ -50,7 +50,9 @@ def judge(operation: str, answer: Answer) -> CallFailed | None:
     if code and status in (400, 401, 403, 404, 422):
         # `permissao_*`, `apagar_*_vinculado`, `operacao_nao_permitida`: of this record or of what was to be done with
         # it. The list grows (`§5`), so a word that is not known is one of them too.
-        return _failed(operation, answer, Outcome.REJECTED, "validation", code)
+        failed = _failed(operation, answer, Outcome.REJECTED, "validation", code)
+        failed.missing = _missing(answer) if code == "nao_encontrado" and operation == "POST /pedidos" else ""
+        return failed
     return status_failure(operation, answer, slow_down_s=1.0, detail=said(answer))
 
 
@@ -83,6 +85,16 @@ def told_wait(headers: Mapping[str, str]) -> float | None:
         if told.isascii() and told.isdigit() and len(told) < 6:
             return float(told)
     return None
+
+
+def _missing(answer: Answer) -> str:
+    """The kind of the record that an order names and that is not there, by the field that the answer names (`§5`)."""
+    fields = [text(one(row).get("field")).lower() for row in many(one(answer.payload).get("data"))]
+    found = (kind for field in fields for word, kind in _NAMED.items() if word in field)
+    return next(found, "")
+
+
+_NAMED = {"cliente": "customer", "produto": "product"}
 
 
 def _field_error(row: Any) -> str:

@@ -10,9 +10,10 @@ from urllib.parse import urljoin, urlsplit
 
 from hub.records import InvoiceRow
 from providers.contract import CallFailed, Gone, Outcome
-from providers.http import UNREADABLE, Answer
+from providers.http import UNREADABLE, Answer, Http
 from providers.tagplus import reading
 from providers.tagplus.client import Client
+from providers.tagplus.elsewhere import LINKED
 from providers.tagplus.errors import READ_XML
 from providers.tiny_account import gone
 from providers.tiny_parse import document, text
@@ -26,10 +27,12 @@ _BLANKS = b"\xef\xbb\xbf \r\n\t"
 
 @dataclass(frozen=True, slots=True)
 class Notes:
-    """The notes of one account. `base_url` is the API's: a link to any other host is not followed."""
+    """The notes of one account. `base_url` is the API's: to any other host a link is followed by `files`, without the
+    token."""
 
     client: Client
     base_url: str
+    files: Http
 
     async def listed(self, first: date, last: date) -> AsyncIterator[list[InvoiceRow]]:
         """Rows of the notes issued between two days, page by page."""
@@ -57,8 +60,8 @@ class Notes:
                 return Gone(row_id)
             row_id = ids[0]
         try:
-            told = await self._told(await self.client.note_xml(row_id))
-            return told or await self._kept(row_id)
+            told, why = await self._told(row_id)
+            return told or await self._kept(row_id, why)
         except CallFailed as failed:
             return gone(row_id, failed)
 
@@ -66,39 +69,68 @@ class Notes:
         rows = [reading.note(payload) for payload in await self.client.notes_of_key(access_key)]
         return [row for row in rows if row is not None and row.access_key == document(access_key)]
 
-    async def _told(self, answer: Answer) -> bytes:
-        """The document that an answer is, holds, or links to; empty where it links elsewhere, or holds none."""
-        if found := as_document(answer.body):
-            return found
-        held, link = unwrapped(answer)
-        if held or not link:
-            return held
-        address = self._address(link)
-        if not address:
-            logger.warning("%s: a note is at another host, which is not asked", self.client.http.system)
-            return b""
-        return as_document((await self.client.linked_xml(address)).body)
+    async def _told(self, external_id: str) -> tuple[bytes, str]:
+        """The document that the vendor's answer is, holds, or leads to; or nothing, and why.
 
-    async def _kept(self, external_id: str) -> bytes:
-        """The XML that the note's own details hold. Raises CallFailed where there is none either."""
+        A fault of this one answer is no reason to give up: whether it is the account's, asking for the note shows.
+        The token goes to the API's own host, and no more once another host was asked: that one may send us anywhere,
+        and at the API a GET may change data (`§8`).
+        """
+        at, away = f"{self.base_url.rstrip('/')}/", False
+        try:
+            answer = await self.client.note_xml(external_id)
+            for _ in range(MOST_LINKS):
+                if found := as_document(answer.body):
+                    return found, ""
+                found, link = unwrapped(answer)
+                if found or not link:
+                    return found, ""
+                at = _followed(at, link)
+                if not at:
+                    return b"", "link inválido"
+                away = away or _host(at) != _host(self.base_url)
+                answer = await (self.files.ask(LINKED, "GET", at) if away else self.client.linked_xml(at))
+        except CallFailed as failed:
+            is_its_own = failed.outcome is Outcome.RETRY and failed.reason in _OF_ONE
+            if failed.operation != LINKED and not is_its_own:
+                raise
+            logger.warning("%s: the XML of note %s: %s", self.client.http.system, external_id, failed)
+            return b"", _why(at, failed)
+        return b"", "links demais"
+
+    async def _kept(self, external_id: str, why: str) -> bytes:
+        """The XML that the note's own details hold. Raises CallFailed where there is none either: of this note only,
+        as the others' may well be there."""
         told = await self.client.note(external_id)
         for name in ("xml_aprovacao", "xml"):
             if found := as_document(text(told.get(name)).encode()):
                 return found
-        detail = "neither the link nor the note itself holds its XML"
-        raise CallFailed(Outcome.RETRY, "unreadable", operation=READ_XML, detail=detail)
+        raise CallFailed(Outcome.REJECTED, "unreadable", operation=READ_XML, detail=why or "sem XML e sem link")
 
-    def _address(self, link: str) -> str:
-        """The link as a whole address of the API's own host; '' for another host: it would be handed our token."""
-        base = urlsplit(f"{self.base_url.rstrip('/')}/")
-        if len(link) > MOST_LINK or not _PRINTABLE.fullmatch(link):
-            return ""
-        try:
-            asked = urlsplit(urljoin(base.geturl(), link))
-            same = (asked.scheme, asked.hostname, asked.port) == (base.scheme, base.hostname, base.port)
-        except ValueError:
-            return ""
-        return asked.geturl() if same and asked.username is None else ""
+
+def _followed(at: str, link: str) -> str:
+    """A link as a whole address, as it stands in what `at` answered; '' for one that is not followed."""
+    if len(link) > MOST_LINK or not _PRINTABLE.fullmatch(link):
+        return ""
+    try:
+        asked = urlsplit(urljoin(at, link))
+        asked.port  # noqa: B018 it is read, and may be none
+    except ValueError:
+        return ""
+    whole = asked.username is None and asked.hostname and asked.scheme in ("https", "http")
+    return asked.geturl() if whole else ""
+
+
+def _host(address: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(address)
+    return parts.scheme, parts.hostname, parts.port
+
+
+def _why(at: str, failed: CallFailed) -> str:
+    """Where a document was not to be had, in words for the merchant's notice."""
+    if failed.outcome is Outcome.REJECTED and failed.detail:
+        return failed.detail
+    return f"{urlsplit(at).netloc}: {f'HTTP {failed.status}' if failed.status else 'sem resposta'}"
 
 
 def as_document(body: bytes) -> bytes:
@@ -129,6 +161,10 @@ def unwrapped(answer: Answer) -> tuple[bytes, str]:
 
 
 MOST_LINK = 4000
+MOST_LINKS = 4
+"""From link to link: a store may send on to that of its region."""
+_OF_ONE = frozenset(("server", "unreadable"))
+"""Faults that may be one answer's, as it came; who cannot be reached at all is the account's matter."""
 _LINK_SIGN = "/"
 _PRINTABLE = re.compile(r"[!-\[\]-~]+")
 """No blank and no backslash, of which one reader makes another host than the next."""

@@ -27,7 +27,7 @@ from providers.consent import OAuthApp
 from providers.contract import Account, Attempt, CallFailed, Feed, Found, Gone, Outcome, Page, Reading, Row, StockPage
 from providers.http import Http, OverHttp
 from providers.oauth import OAuth
-from providers.tagplus import mapper, reading
+from providers.tagplus import elsewhere, mapper, people, reading
 from providers.tagplus.client import PAGE_ROWS, VERSION, Client
 from providers.tagplus.codes import CANCELLED, CONFIRMED, OPEN, STAGE_OF_STATUS, STOCK_REFUSALS, TABLES
 from providers.tagplus.errors import Judge
@@ -70,7 +70,8 @@ class TagPlus(OverHttp):
         self._allowed: dict[str, bool] = dict(told.get("permissions") or {})
         self._has_log = bool(told.get("activity_log"))
         self._lookups = Lookups(client)
-        self._notes = Notes(client, client.http.base_url)
+        self._files = elsewhere.opened(client.http)
+        self._notes = Notes(client, client.http.base_url, self._files)
         self._left: set[str] = set()
         """Codes of orders that were posted here and may be there: their answers have not come."""
 
@@ -98,6 +99,11 @@ class TagPlus(OverHttp):
             headers=VERSION,
         )
         return cls(Client(http), policy, connection.features)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._files.close()
+        await super().close()
 
     @staticmethod
     def app() -> OAuthApp:
@@ -129,7 +135,7 @@ class TagPlus(OverHttp):
         self._allowed, self._has_log = allowed, "registro_atividades" not in closed
         issuer, name = ("", "") if "nfes" in closed else reading.issuer(await self.client.newest_notes())
         features = {
-            "takes": [kind for kind in self.takes if kind not in _not_taken(allowed, closed)],
+            "takes": [kind for kind in self.takes if kind not in reading.not_taken(allowed, closed)],
             "permissions": allowed,
             "missing_scopes": closed,
             "activity_log": self._has_log,
@@ -228,24 +234,11 @@ class TagPlus(OverHttp):
     # Orders, as a sink.
 
     async def find_customers(self, customer: OutgoingCustomer) -> list[Found]:
-        """Customers of exactly that CPF or CNPJ; a guest by our own id.
-
-        Which spelling the filters want is not known (`§4`): the search by digits was seen to work, though with other
-        people among its rows, so it is asked first and every row compared. Several active customers of one document
-        are the merchant's to sort out (`§7`). Where all orders are sent, a buyer needs a document (the article of
-        Nuvemshop).
-        """
-        wanted = customer.document
-        if not wanted:
-            if self._policy.orders == "all":
-                raise NotSendableError("order.not_sent", [Problem("document", "needed", "")])
-            code = customer.record_id[: mapper.MOST_CODE]
-            return reading.customers_of_code(await self.client.customers(codigo_externo=code), code)
-        by = "cnpj" if len(wanted) == 14 else "cpf"
-        for search in ({"q": wanted}, {by: mapper.masked(wanted)}, {by: wanted}):
-            if found := reading.customers_of_document(await self.client.customers(**search), wanted):
-                return _only_one(found)
-        return []
+        """Customers of exactly that CPF or CNPJ; a guest by our own id. Where all orders are sent, a buyer needs a
+        document (the article of Nuvemshop)."""
+        if not customer.document and self._policy.orders == "all":
+            raise NotSendableError("order.not_sent", [Problem("document", "needed", "")])
+        return await people.find(self.client, customer)
 
     async def create_customer(self, customer: OutgoingCustomer) -> str:
         """Create a customer."""
@@ -270,15 +263,22 @@ class TagPlus(OverHttp):
             return found.external_id
         form = await self._lookups.payment(order)
         self._left.add(code)
-        external_id = await self.client.create_order(mapper.new_order(order, self._policy, form))
+        try:
+            external_id = await self.client.create_order(mapper.new_order(order, self._policy, form))
+        except CallFailed as failed:
+            if failed.outcome is Outcome.REJECTED:
+                self._left.discard(code)
+            raise
         self._left.discard(code)
         return external_id
 
     async def find_order(self, order: OutgoingOrder, attempt: Attempt) -> Found | None:
-        """By our code, compared by us, among the orders made since the day before it was placed: if the filter by it is
-        ignored, that bounds what is walked through."""
+        """By our code, compared by us, among the orders made since the day before we had it: if the filter by the code
+        is ignored, that bounds what is walked through. `data_criacao` is TagPlus's own day, which a date of the store's
+        may lie ahead of."""
         code = str(attempt.values.get("codigo_externo") or mapper.order_code(order))
-        async for payloads in self.client.orders_of_code(code, order.placed_on - timedelta(days=1)):
+        first = min(order.placed_on, order.known_on or order.placed_on)
+        async for payloads in self.client.orders_of_code(code, first - timedelta(days=1)):
             if found := reading.order_of_code(payloads, code):
                 return found
         return None
@@ -378,22 +378,3 @@ class TagPlus(OverHttp):
             operation = "POST /produtos" if creates else "PATCH /produtos/{id}"
             raise CallFailed(Outcome.REJECTED, "validation", operation=operation, detail=words)
         return mapper.with_unit(self.product_body(product, creates=creates), await self._lookups.unit(product))
-
-
-def _not_taken(allowed: dict[str, bool], closed: list[str]) -> set[str]:
-    """The kinds of record that would be refused whole."""
-    refused = set() if allowed.get("stock", True) else {"stock"}
-    if "produtos" in closed:
-        refused |= {"product", "price", "stock", "order"}
-    if {"pedidos", "clientes"} & set(closed):
-        refused.add("order")
-    return refused
-
-
-def _only_one(found: list[Found]) -> list[Found]:
-    """Customers of one document, unless several of them are active. Raises CallFailed."""
-    active = [one.external_id for one in found if one.active]
-    if len(active) > 1:
-        words = f"Há {len(active)} clientes ativos com este CPF/CNPJ (números {', '.join(active)}); deixe só um ativo"
-        raise CallFailed(Outcome.REJECTED, "validation", operation="GET /clientes", code="repeated", detail=words)
-    return found

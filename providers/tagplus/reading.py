@@ -213,6 +213,16 @@ def allowed(permissions: dict[str, Any]) -> dict[str, bool]:
     return {ours: FLAGS.get(_flag_word(permissions.get(theirs)), True) for theirs, ours in LACKS.items()}
 
 
+def not_taken(allowed: dict[str, bool], closed: list[str]) -> set[str]:
+    """The kinds of record that would be refused whole."""
+    refused = set() if allowed.get("stock", True) else {"stock"}
+    if "produtos" in closed:
+        refused |= {"product", "price", "stock", "order"}
+    if {"pedidos", "clientes"} & set(closed):
+        refused.add("order")
+    return refused
+
+
 def touched_products(rows: list[Any]) -> list[str]:
     """Ids of the products that rows of the activity log are about."""
     told = [one(entry) for entry in rows]

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import orjson
 
@@ -117,6 +118,11 @@ class ApiCall:
     def base(self) -> str:
         """The address of the sandbox as the client called it."""
         return "http://" + self.request.headers.get(b"host", b"127.0.0.1").decode("latin-1")
+
+    @property
+    def host(self) -> str:
+        """The name of the sandbox as the client called it."""
+        return urlsplit(self.base).hostname or ""
 
     def admit(self) -> Reply | None:
         """Refuse, in this order: no token or a dead one, too many calls, no version, debt, lacking scope."""

@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     from sandbox.tagplus.vendor import TagPlus
 
 
+STORE = "localhost"
+"""The sandbox's other name: the file store that a link may lead to (`possui_xml_s3`)."""
+
+
 class FileCall:
     """One request for `{account}/nfe/{key}.xml` or `{account}/imagens/{product}/{image}.{extension}`."""
 
@@ -26,7 +30,10 @@ class FileCall:
         self.window = None
 
     def admit(self) -> Reply | None:
-        """Everyone may."""
+        """Everyone may; but as at S3, whose links are signed, a file store takes no second proof of who asks."""
+        named = self.request.headers.get(b"host", b"").decode("latin-1").partition(":")[0]
+        if named == STORE and b"authorization" in self.request.headers:
+            return page(400, "400 Only one auth mechanism allowed")
         return None
 
     def enter(self) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from sandbox.tagplus import notes
 from sandbox.tagplus.api import DELETED, Answer, ApiCall
 from sandbox.tagplus.checks import check, not_found
+from sandbox.tagplus.files import STORE
 from sandbox.tagplus.note_view import NOTES
 from sandbox.tagplus.store import Row
 
@@ -62,12 +63,17 @@ def void_note(call: ApiCall) -> Any:
 
 
 def get_xml(call: ApiCall) -> Any:
-    """GET /nfes/gerar_link_xml/{id}: the XML itself, or a link, as the setting says."""
+    """GET /nfes/gerar_link_xml/{id}: the XML itself, or a link, as the setting says; for a lost file a dead link."""
     note = _note(call)
     if not note["xml"]:
         raise not_found("XML da nota", call.item, "id")
+    path = f"{call.me.name}/nfe/{note['chave_acesso']}.xml"
+    if "file_lost_at" in note.moments:
+        return {"link": f"https://files.vendor.invalid/{path}"}
+    if call.settings.tagplus_xml == "foreign":
+        return {"link": f"{STORE.join(call.base.rsplit(call.host, 1))}/tagplus/files/{path}"}
     if call.settings.tagplus_xml == "link":
-        return {"link": f"{call.base}/tagplus/files/{call.me.name}/nfe/{note['chave_acesso']}.xml"}
+        return {"link": f"{call.base}/tagplus/files/{path}"}
     return Answer(note["xml"].encode(), media="application/xml")
 
 

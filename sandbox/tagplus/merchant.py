@@ -152,6 +152,8 @@ class Merchant:
 
     def _sent(self, note: Row, step: Mapping[str, Any]) -> Shown:
         notes.send(self.actor, note, str(step.get("outcome", "A")), bool(step.get("quiet")))
+        if step.get("lost"):
+            note.moments["file_lost_at"] = self.store.clock.now()
         return lambda: self.show_note(note)
 
     def _cancel_invoice(self, step: Mapping[str, Any]) -> Shown:

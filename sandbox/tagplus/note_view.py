@@ -93,7 +93,7 @@ NOTES = View(
         "valor_produtos": lambda _, row: money(sum(line_total(item) for item in row["itens"])),
         "valor_nota": lambda _, row: total(row.data),
         "pedido_os_vinculada": _order,
-        "xml_aprovacao": kept("xml"),
+        "xml_aprovacao": lambda _, row: None if "file_lost_at" in row.moments else row["xml"],
         "xml_cancelamento": kept("xml_cancelamento"),
         "possui_xml_banco": lambda _, row: bool(row["xml"]),
         "possui_xml_s3": lambda _, row: bool(row["xml"]),

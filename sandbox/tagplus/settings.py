@@ -37,7 +37,11 @@ TAGPLUS_SETTINGS = {
         0.0, "sandbox seconds after approval while cancelling answers 500 `sendo processada` (§9.2)"
     ),
     "tagplus_nfe_hidden_s": Spec(0.0, "sandbox seconds after its event while GET /nfes/{id} still answers 404 (§11.4)"),
-    "tagplus_xml": Spec("raw", "/nfes/gerar_link_xml: the XML itself or a link to it (§9.1)", ("raw", "link")),
+    "tagplus_xml": Spec(
+        "raw",
+        "/nfes/gerar_link_xml: the XML itself, or a link to it at the API's host, or at that of a file store (§9.1)",
+        ("raw", "link", "foreign"),
+    ),
     "tagplus_echo": Spec(True, "writes by the API fire events too (§11.4)"),
     "tagplus_event_retries": Spec(0, "how often an event is sent again, each after a minute (§11.4)"),
     "tagplus_event_list": Spec("texts", "rows of /webhooks_eventos: names or objects (§11.1)", ("texts", "objects")),

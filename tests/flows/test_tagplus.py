@@ -1,5 +1,6 @@
 """Products, stock and orders out to TagPlus, its stock and its notes back."""
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -8,17 +9,24 @@ from sqlalchemy import select
 from sqlmodel import col
 
 import flows.pull_catalog
+import flows.pull_invoices
 import flows.pull_stock
+from deployments.commands import _queueing
 from hub import connections, payments, store
 from hub.db import Database
 from hub.notices import standing_notices
 from hub.policy import Policy
-from hub.tables import Price, Product
+from hub.settings import settings
+from hub.tables import Invoice, Order, Price, Product
 from hub.tables.tenancy import ConnectionState
-from providers.contract import CatalogSource, StockSource
+from providers.contract import CatalogSource, InvoiceSource, StockSource
 from providers.registry import KINDS
+from tasks import catalog
+from tasks.invoices import take_events
 from tasks.paths import PathFailed
+from tasks.work import Run, Summary, Work
 from tests.contract.vendors import TagPlus
+from tests.flows.clockwork import Clock
 from tests.flows.erp import MERCHANT, Erp
 from tests.flows.erp_fixtures import contaazul
 
@@ -71,6 +79,17 @@ class Shop(Erp):
             found = await session.execute(select(col(Product.stock_quantity)).where(col(Product.sku) == sku))
         quantity = found.scalar_one()
         return None if quantity is None else int(quantity)
+
+    async def pull_invoices(self) -> Summary:
+        return await self._run("pull-invoices", InvoiceSource, flows.pull_invoices.pull_one, False)
+
+    async def invoices(self) -> dict[str, str]:
+        """The states of the stored notes, by their order's number."""
+        async with self.db.read() as session:
+            rows = await session.execute(
+                select(Order.number, Invoice.state).join(Order, col(Order.id) == col(Invoice.order_id))
+            )
+            return dict(rows.tuples().all())
 
     def there(self, sku: str) -> dict[str, Any]:
         (found,) = [row for row in self.sandbox.ask("GET", f"{ACCOUNT}/products") if row["codigo"] == sku]
@@ -188,3 +207,196 @@ async def test_an_account_in_debt_ends_no_record_and_goes_on_when_it_has_paid(sh
     shop.sandbox.ask("POST", ACCOUNT, debt=False)
     assert (await shop.push()).tally.created == 1
     assert await shop.notices() == []
+
+
+class TestOnce:
+    """An order whose answer was lost is found again, whatever its date says."""
+
+    @pytest.mark.parametrize("edited", [False, True])
+    async def test_a_date_that_lies_ahead_hides_no_order(self, shop: Shop, clock: Clock, edited: bool) -> None:
+        await shop.offer("CAN-1", "25.00")
+        lines, ahead = [("CAN-1", "2", "25.00")], clock.now() + timedelta(days=3)
+        await shop.order("1001", lines, placed_at=clock.now() if edited else ahead)
+        shop.sandbox.fault("answer_lost", match={"operation": "POST /pedidos"})
+        assert (await shop.export()).tally.extra["unknown"] == 1
+        if edited:
+            await shop.order("1001", lines, pay=False, placed_at=ahead)
+        clock.advance(seconds=10)
+        assert (await shop.export()).tally.created == 1
+        assert len(shop.orders()) == 1
+
+
+class TestDeletedOverThere:
+    """What the merchant deletes in TagPlus: a buyer is found or made again, a product waits until it is wanted."""
+
+    def _delete(self, shop: Shop, table: str, external_id: Any) -> None:
+        shop.sandbox.ask("DELETE", f"{ACCOUNT}/{table}/{external_id}")
+
+    async def _pushed(self, shop: Shop) -> None:
+        await shop.offer("CAN-1", "25.00")
+        await shop.count("CAN-1", 10)
+        await shop.push()
+
+    async def _retry(self, shop: Shop) -> None:
+        assert await _queueing.retry(shop.id, None, as_json=False) == 0
+
+    async def _read(self, shop: Shop, external_id: str) -> None:
+        """What an event makes of it, or the activity log."""
+
+        async def steps(work: Work) -> None:
+            await catalog.take(work, catalog.Batch((external_id,)))
+
+        async with shop.db.read() as session:
+            connection = await connections.find(session, shop.id)
+        await Run(shop.db, "pull-catalog", steps).for_connection(connection)
+
+    async def test_a_buyer_is_made_again_and_the_order_goes(self, shop: Shop) -> None:
+        await self._pushed(shop)
+        await shop.order("1001", [("CAN-1", "2", "25.00")])
+        await shop.export()
+        (order,), (person,) = shop.orders(), shop.sandbox.ask("GET", f"{ACCOUNT}/customers")
+        self._delete(shop, "orders", order["id"])
+        self._delete(shop, "customers", person["id"])
+        await shop.order("1002", [("CAN-1", "1", "25.00")])
+        await shop.order("1003", [("CAN-1", "1", "25.00")])
+        assert (await shop.export()).tally.created == 2
+        (again,) = shop.sandbox.ask("GET", f"{ACCOUNT}/customers")
+        assert again["id"] != person["id"]
+        assert [sale["cliente"]["id"] for sale in shop.orders()] == [again["id"]] * 2
+        assert await shop.told() == []
+
+    async def test_a_refusal_that_comes_back_is_told_and_not_tried_for_ever(self, shop: Shop) -> None:
+        await self._pushed(shop)
+        shop.sandbox.ask("POST", "/settings", tagplus_search_lag_s=3600)
+        await shop.order("1001", [("CAN-1", "2", "25.00")])
+        await shop.export()
+        (order,), (person,) = shop.orders(), shop.sandbox.ask("GET", f"{ACCOUNT}/customers")
+        shop.sandbox.ask("POST", "/clock", advance_s=3600)
+        self._delete(shop, "orders", order["id"])
+        self._delete(shop, "customers", person["id"])  # and the search shows the buyer for another hour
+        shop.sandbox.ask("DELETE", "/calls")
+        await shop.order("1002", [("CAN-1", "1", "25.00")])
+        assert (await shop.export()).tally.failed == 1
+        posts = [call for call in shop.sandbox.calls() if call["operation"] == "POST /pedidos"]
+        assert len(posts) == 2
+        assert [code for code, _ in await shop.told()] == ["order.not_sent"]
+
+    @pytest.mark.parametrize("learnt", ["by an event", "by a change"])
+    async def test_a_product_is_told_of_and_made_again_on_purpose_only(
+        self, shop: Shop, learnt: str, database_url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await self._pushed(shop)
+        there = str(shop.there("CAN-1")["id"])
+        self._delete(shop, "products", there)
+        if learnt == "by an event":
+            await self._read(shop, there)
+            assert [code for code, _ in await shop.told()] == ["product.gone"]
+        for price in ("26.00", "27.00"):
+            await shop.offer("CAN-1", price)
+            assert (await shop.push()).tally.failed == 1
+            assert shop.sandbox.ask("GET", f"{ACCOUNT}/products") == []
+        ((code, params),) = await shop.told()
+        assert (code, params["sku"], params["problems"][0]["reason"]) == ("product.gone", "CAN-1", "gone")
+        monkeypatch.setenv("ESTEIRA_DATABASE_URL", database_url)
+        settings.cache_clear()
+        await self._retry(shop)
+        assert (await shop.push()).tally.created == 1
+        assert shop.there("CAN-1")["valor_venda_varejo"] == 27
+        assert await shop.told() == []
+
+    async def test_a_product_that_was_only_told_of_can_be_sent_again(
+        self, shop: Shop, database_url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await self._pushed(shop)
+        there = str(shop.there("CAN-1")["id"])
+        self._delete(shop, "products", there)
+        await self._read(shop, there)
+        assert (await shop.push()).tally.calls == 0
+        monkeypatch.setenv("ESTEIRA_DATABASE_URL", database_url)
+        settings.cache_clear()
+        await self._retry(shop)
+        assert (await shop.push()).tally.created == 1
+        assert await shop.told() == []
+
+    async def test_one_that_the_merchant_made_again_is_bound(self, shop: Shop) -> None:
+        await self._pushed(shop)
+        self._delete(shop, "products", shop.there("CAN-1")["id"])
+        shop.sandbox.ask("POST", f"{ACCOUNT}/products", descricao="Caneca", codigo="CAN-1", qtd_revenda=33)
+        await shop.offer("CAN-1", "26.00")
+        await shop.push()
+        assert shop.there("CAN-1")["valor_venda_varejo"] == 26
+        assert await shop.told() == []
+
+    @pytest.mark.parametrize("known", [False, True])
+    async def test_an_order_that_needs_a_deleted_product_makes_it_again(self, shop: Shop, known: bool) -> None:
+        await self._pushed(shop)
+        there = str(shop.there("CAN-1")["id"])
+        self._delete(shop, "products", there)
+        if known:
+            await self._read(shop, there)
+        await shop.order("1001", [("CAN-1", "2", "25.00")])
+        assert (await shop.export()).tally.created == 1
+        (sale,) = shop.orders()
+        assert str(sale["itens"][0]["produto_servico"]["id"]) == str(shop.there("CAN-1")["id"]) != there
+        assert await shop.told() == []
+
+
+class TestNotes:
+    """Notes of sent orders, whose XML may lie elsewhere, or nowhere."""
+
+    async def _sold(self, shop: Shop, *numbers: str) -> list[str]:
+        """Orders that are over there; their ids there."""
+        await shop.offer("CAN-1", "25.00")
+        for number in numbers:
+            await shop.order(number, [("CAN-1", "2", "25.00")])
+        await shop.export()
+        by_number = {sale["observacoes"].split()[1]: str(sale["id"]) for sale in shop.orders()}
+        return [by_number[number] for number in numbers]
+
+    def _issue(self, shop: Shop, sale: str, **how: Any) -> str:
+        return str(shop.sandbox.ask("POST", f"{ACCOUNT}/orders/{sale}/invoice", **how)["id"])
+
+    async def test_one_whose_xml_is_nowhere_is_told_and_the_others_come(self, shop: Shop) -> None:
+        sales = await self._sold(shop, "1001", "1002", "1003")
+        for sale in sales:
+            self._issue(shop, sale, lost=sale == sales[1])
+        summary = await shop.pull_invoices()
+        assert (summary.outcome, summary.tally.created, summary.tally.failed) == ("done", 2, 1)
+        assert await shop.invoices() == {"1001": "authorised", "1003": "authorised"}
+        ((code, params),) = await shop.told()
+        assert (code, params["number"]) == ("invoice.refused", "1002")
+        (problem,) = params["problems"]
+        assert (problem["field"], problem["reason"]) == ("note", "unreachable")
+        assert problem["received"] == "files.vendor.invalid: sem resposta"
+
+    async def test_an_event_of_one_whose_xml_is_nowhere_stops_no_other(self, shop: Shop) -> None:
+        sales = await self._sold(shop, "1001", "1002")
+        notes = [self._issue(shop, sale, lost=sale == sales[0]) for sale in sales]
+        answers: dict[str, str] = {}
+
+        async def steps(work: Work) -> None:
+            answers.update(await take_events(work, notes))
+
+        async with shop.db.read() as session:
+            connection = await connections.find(session, shop.id)
+        await Run(shop.db, "drain-inbox", steps).for_connection(connection)
+        assert answers == dict.fromkeys(notes, "done")
+        assert await shop.invoices() == {"1002": "authorised"}
+        assert [code for code, _ in await shop.told()] == ["invoice.refused"]
+
+    async def test_a_file_store_is_asked_without_the_token(self, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+        (sale,) = await self._sold(shop, "1001")
+        self._issue(shop, sale)
+        shop.sandbox.ask("POST", "/settings", tagplus_xml="foreign")
+        monkeypatch.setenv("ESTEIRA_TAGPLUS_FILES_ORIGIN", shop.sandbox.url.replace("127.0.0.1", "localhost"))
+        settings.cache_clear()
+        assert (await shop.pull_invoices()).tally.created == 1
+        (fetched,) = [call for call in shop.sandbox.calls() if call["operation"] == "GET /files/{path}"]
+        assert fetched["status"] == 200, "with a token besides the store refuses the link"
+
+    async def test_a_link_into_our_own_network_is_not_followed(self, shop: Shop) -> None:
+        (sale,) = await self._sold(shop, "1001")
+        self._issue(shop, sale)
+        shop.sandbox.ask("POST", "/settings", tagplus_xml="foreign")
+        assert (await shop.pull_invoices()).tally.created == 1, "from the note itself"
+        assert not [call for call in shop.sandbox.calls() if call["operation"] == "GET /files/{path}"]

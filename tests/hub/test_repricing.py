@@ -134,10 +134,33 @@ async def test_what_is_not_ours_is_passed_over_and_nothing_is_retired(
 ) -> None:
     before = await everything(db, but=["binding.read_at"])
     refused = Refused("3", (Problem("name", "empty", ""),), "{}")
-    plan = await reprice(db, erp, product("2"), refused, gone=["1", "4"])
+    plan = await reprice(db, erp, product("2"), refused, gone=["4"])
     assert (plan.updates, plan.unchanged, plan.refused) == ([], [], [])
     assert await everything(db, but=["binding.read_at"]) == before
-    assert (await one(db, Binding)).read_at is not None, "it was asked for, and is not due again at once"
+
+
+async def test_one_of_ours_that_is_gone_is_told_stays_in_the_store_and_comes_back(
+    db: Database, erp: Connection, cup: Product
+) -> None:
+    for _ in range(2):
+        await reprice(db, erp, gone=["1"])
+    binding = await one(db, Binding)
+    assert binding.gone
+    assert binding.read_at is not None, "it was asked for, and is not due again at once"
+    assert (await one(db, Product)).active
+    notice = await one(db, Notice)
+    assert (notice.code, notice.params["sku"], notice.cleared_at) == ("product.gone", "CAN-1", None)
+    states = {entry.kind: entry.state for entry in await rows(db, OutboxEntry)}
+    assert states == {"product": "failed", "price": "sent"}, "one entry to send it again by"
+    await reprice(db, erp, product("1", list_price=Decimal("29.90")))
+    assert not (await one(db, Binding)).gone
+    assert (await one(db, Notice)).cleared_at is not None
+
+
+async def test_one_that_was_read_since_is_not_gone(db: Database, erp: Connection, cup: Product) -> None:
+    await reprice(db, erp, product("1"))
+    await reprice(db, erp, gone=["1"], as_of=utcnow() - HOUR)
+    assert not (await one(db, Binding)).gone
 
 
 async def test_an_inactive_record_deactivates_nothing(db: Database, erp: Connection, cup: Product) -> None:

@@ -106,6 +106,21 @@ def test_key_and_xml_agree(tag):
     assert tag.get(f"/nfes/{note['id']}")["xml_aprovacao"].encode() == xml
 
 
+def test_the_xml_may_lie_at_a_file_store_that_takes_no_token(tag):
+    tag.settings(xml="foreign")
+    note = issue(tag, sell(tag))
+    link = tag.get(f"/nfes/gerar_link_xml/{note['id']}")["link"]
+    assert link.startswith(tag.url.replace("127.0.0.1", "localhost"))
+    assert text(tag.http.get(link).content, "infProt/chNFe") == note["chave_acesso"]
+    assert tag.http.get(link, headers={"Authorization": f"Bearer {tag.token}"}).status_code == 400
+
+
+def test_a_lost_file_is_nowhere(tag):
+    note = issue(tag, sell(tag), lost=True)
+    assert ".invalid/" in tag.get(f"/nfes/gerar_link_xml/{note['id']}")["link"]
+    assert tag.get(f"/nfes/{note['id']}")["xml_aprovacao"] is None
+
+
 def test_the_xml_may_come_as_a_link(tag):
     tag.settings(xml="link")
     note = issue(tag, sell(tag))
