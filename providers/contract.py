@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 from hub.records import (
     InvoiceRow,
@@ -271,6 +271,17 @@ class OrderSink(Protocol):
 
     async def cancel_order(self, external_id: str, order: OutgoingOrder) -> bool:
         """Cancel it over there; False where the system cannot be told. Raises CallFailed."""
+
+
+IntegrationState = Literal["", "known", "unknown"]
+
+
+@runtime_checkable
+class OrderIntegration(Protocol):
+    """Orders are tied to an integration of the merchant's choice, and only a look at one that was made tells whether
+    the vendor has it: '' until then."""
+
+    integration: IntegrationState
 
 
 @runtime_checkable

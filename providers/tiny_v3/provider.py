@@ -20,7 +20,7 @@ from providers.tiny_account import at_once, gone, limiter, rows
 from providers.tiny_notes import as_document, packed, row_v3
 from providers.tiny_orders import Situation, guest_code, latin, shop_number
 from providers.tiny_parse import document, identity, one, text
-from providers.tiny_sink import InvoicesOfTiny, is_within, sku_refused
+from providers.tiny_sink import InvoicesOfTiny, days, is_within, sku_refused
 from providers.tiny_v3 import errors, mapper, orders
 from providers.tiny_v3.client import PAGE_ROWS, Client
 
@@ -36,6 +36,7 @@ class TinyV3(InvoicesOfTiny):
     variations_in_parent = True
     customer_in_order = False
     rows_tell_order = True
+    may_drop_numbers = True
 
     def __init__(self, client: Client, policy: Policy) -> None:
         super().__init__(client.http, policy, orders)
@@ -227,10 +228,11 @@ class TinyV3(InvoicesOfTiny):
         return [identity(one(row).get("id")) for row in found if orders.row_number(row) == wanted]
 
     async def _of_the_day(self, order: OutgoingOrder) -> list[str]:
-        day = order.placed_on.isoformat()
-        found = [row async for page in self.client.orders(dataInicial=day, dataFinal=day) for row in page]
+        first, last = days(order)
+        filters = {"dataInicial": first.isoformat(), "dataFinal": last.isoformat(), **orders.buyer_filter(order)}
+        found = [row async for page in self.client.orders(**filters) for row in page]
         found = [row for row in found if orders.row_number(row) in ("", shop_number(order))]
-        return [identity(one(row).get("id")) for row in found if orders.row_buyer(row) == order.customer_ref]
+        return [identity(one(row).get("id")) for row in found if orders.is_buyers(row, order)]
 
     async def _set(self, external_id: str, situation: Situation) -> None:
         await self.client.set_situation(external_id, situation.code)
