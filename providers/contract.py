@@ -214,7 +214,8 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What a create may have left over there, as JSON values; see `OrderSink.prepare_order`."""
+    """What a create may have left over there, as JSON values; see `OrderSink.prepare_order`. `there` among them is the
+    id of an order that was there before the first try."""
 
     values: dict[str, Any] = field(default_factory=dict)
 
@@ -263,8 +264,9 @@ class OrderSink(Protocol):
         The caller commits it before it creates. Raises CallFailed.
         """
 
-    async def create_order(self, order: OutgoingOrder, attempt: Attempt) -> str:
-        """Create it and return its id over there. Raises CallFailed; `unknown` when nobody knows whether it was."""
+    async def create_order(self, order: OutgoingOrder, attempt: Attempt) -> str | Found:
+        """Create it and return its id over there; `Found` where it is there already, made at whatever stage it had
+        then. Raises CallFailed; `unknown` when nobody knows whether it was created."""
 
     async def find_order(self, order: OutgoingOrder, attempt: Attempt) -> Found | None:
         """The order that an earlier attempt may have left, known by its marker. Raises CallFailed."""

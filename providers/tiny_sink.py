@@ -25,6 +25,7 @@ from providers.tiny_orders import (
     Situation,
     is_ours,
     mark,
+    marked_as,
     newest,
     rejected,
     shop_number,
@@ -66,6 +67,9 @@ class OrdersToTiny(OverHttp):
         self.policy = policy
         self._words = words
         self._left: set[str] = set()
+        self._marked: dict[str, str] = {}
+        """Their id → ours, of orders that were made or looked at: what is marked as another's is not read again for
+        each order of a buyer who has many."""
         self.integration: IntegrationState = ""
         self._looked_at_integration = False
 
@@ -75,15 +79,15 @@ class OrdersToTiny(OverHttp):
         found = await self._find(order, by_day=self.may_drop_numbers and self.integration != "known")
         return Attempt({"there": found.external_id}) if found else Attempt()
 
-    async def create_order(self, order: OutgoingOrder, attempt: Attempt) -> str:
+    async def create_order(self, order: OutgoingOrder, attempt: Attempt) -> str | Found:
         """Create it; one that is there already is the one.
 
         What an earlier try of this opening may have left is looked for until any search must show it.
         """
         if there := str(attempt.values.get("there") or ""):
-            return there
+            return Found(there)
         if order.record_id in self._left and (left := await self._found_in_time(order)):
-            return left.external_id
+            return left
         self._left.add(order.record_id)
         try:
             external_id = await self._post(order)
@@ -92,8 +96,11 @@ class OrdersToTiny(OverHttp):
                 if failed.outcome is Outcome.REJECTED:
                     self._left.discard(order.record_id)
                 raise
-            external_id = await self._the_other(order, failed)
+            other = await self._the_other(order, failed)
+            self._left.discard(order.record_id)
+            return other
         self._left.discard(order.record_id)
+        self._marked[external_id] = marked_as(mark(order))
         await self._see_integration(external_id, order)
         return external_id
 
@@ -163,33 +170,42 @@ class OrdersToTiny(OverHttp):
         self.integration = "known" if is_tied else "unknown"
 
     async def _find(self, order: OutgoingOrder, *, by_day: bool) -> Found | None:
-        numbered = await self._candidates(await self._numbered(order))
-        marked = [there for there in numbered if mark(order) in " ".join(there.notes.split())]
-        same = [there for there in numbered if is_ours(there, order, self.policy.ecommerce_id.strip())]
-        found = [*marked, *same]
+        found: list[Candidate] = []
+        if self.policy.ecommerce_id.strip() or not self.may_drop_numbers:
+            found = await self._ours(await self._numbered(order), order)
         if not found and by_day:
-            of_the_day = await self._candidates(await self._of_the_day(order))
-            found = [there for there in of_the_day if is_ours(there, order, "", by_number=False)]
+            found = await self._ours(await self._of_the_day(order), order)
         return Found(found[0].external_id, not found[0].cancelled) if found else None
 
+    async def _ours(self, external_ids: list[str], order: OutgoingOrder) -> list[Candidate]:
+        """Those that are this order, the marked ones first."""
+        mine = marked_as(mark(order))
+        unknown = [one for one in external_ids if self._marked.get(one, mine) == mine]
+        there = await self._candidates(newest(unknown)[:MOST_CANDIDATES])
+        marked = [one for one in there if mark(order) in " ".join(one.notes.split())]
+        return [*marked, *(one for one in there if is_ours(one, order, self.policy.ecommerce_id.strip()))]
+
     async def _candidates(self, external_ids: list[str]) -> list[Candidate]:
-        """Details of orders, the newest first."""
+        """Details of orders."""
         found = []
-        for external_id in newest(external_ids)[:MOST_CANDIDATES]:
+        for external_id in external_ids:
             try:
                 payload, _ = await self._order(external_id)
             except CallFailed as failed:
                 gone(external_id, failed)
                 continue
-            found.append(self._words.candidate(payload, external_id))
+            there = self._words.candidate(payload, external_id)
+            if record_id := marked_as(there.notes):
+                self._marked[external_id] = record_id
+            found.append(there)
         return found
 
-    async def _the_other(self, order: OutgoingOrder, failed: CallFailed) -> str:
+    async def _the_other(self, order: OutgoingOrder, failed: CallFailed) -> Found:
         """The order that ours was refused for as its double. The rule behind that refusal is not told (`§3.8`), so it
         is success only where the other is the same order; a search that lags is given its time."""
         found = await self._found_in_time(order)
         if found is not None:
-            return found.external_id
+            return found
         if await self._numbered(order):
             words = f"{failed.detail}: o pedido de número {order.number} que está no Olist Tiny não é desta loja"
             raise failed.worded(words)

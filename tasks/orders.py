@@ -16,7 +16,7 @@ from hub.records import OutgoingCustomer, OutgoingOrder, Problem
 from hub.selling import Bound, NotSendableError, Sale
 from hub.stages import Stage, further, is_further
 from hub.tables import Order
-from providers.contract import Attempt, CallFailed, OrderSink, OrderStateSink, Outcome, ProductSink
+from providers.contract import Attempt, CallFailed, Found, OrderSink, OrderStateSink, Outcome, ProductSink
 from tasks import push, sending
 from tasks.sending import Job
 from tasks.tracking import tracked
@@ -58,14 +58,25 @@ async def _send_order(work: Work, job: Job) -> str:
         # order that was spoilt meanwhile is refused.
         found = await _look(work, job, selling.order(sale, prove=False))
         if found is not None:
-            sent_hash, told = str(job.attempt.get("content") or ""), str(job.attempt.get("stage") or "")
-            there = Bound(found, sent_hash or sale.order.content_hash, told)
-            await _bind(work, job, there, ends=False)
-            await _bring_up(work, job, sale, there)
-            return "created"
+            sent_hash = str(job.attempt.get("content") or "")
+            return await _take_up(work, job, sale, Bound(found, sent_hash or sale.order.content_hash, _told(work, job)))
     if not _is_due(work, sale):
         return await _end(work, job, sale, "skipped")
     return await _create(work, job, *await _outgoing(work, sale))
+
+
+def _told(work: Work, job: Job) -> str:
+    """How far an order that was found has been told: it was left by an attempt of ours, but perhaps by one before the
+    last, at an earlier stage. Where it can be brought up it is looked at; otherwise the attempt's word is taken, unless
+    the order was there before the first."""
+    return "" if _tells_states(work) or "there" in job.attempt else str(job.attempt.get("stage") or "")
+
+
+async def _take_up(work: Work, job: Job, sale: Sale, there: Bound) -> str:
+    """An order that was there already: bound with what is known of it, and brought to where it stands here."""
+    await _bind(work, job, there, ends=False)
+    await _bring_up(work, job, sale, there)
+    return "created"
 
 
 async def _bring_up(work: Work, job: Job, sale: Sale, there: Bound) -> str:
@@ -88,8 +99,11 @@ def _is_behind(work: Work, outgoing: OutgoingOrder, there: Bound) -> bool:
     """Whether there is anything to be told. A cancellation always is."""
     if there.gone or not is_further(outgoing.stage, there.told):
         return False
-    told = isinstance(work.provider, OrderStateSink) and work.policy.order_states in ("both", "to_erp")
-    return told or outgoing.stage == Stage.CANCELLED
+    return _tells_states(work) or outgoing.stage == Stage.CANCELLED
+
+
+def _tells_states(work: Work) -> bool:
+    return isinstance(work.provider, OrderStateSink) and work.policy.order_states in ("both", "to_erp")
 
 
 async def _create(work: Work, job: Job, sale: Sale, outgoing: OutgoingOrder) -> str:
@@ -113,8 +127,12 @@ async def _create(work: Work, job: Job, sale: Sale, outgoing: OutgoingOrder) -> 
             await sending.note_in(session, work, job, {"order": True, **noted})
     if not is_same:
         return await _send_order(work, job)
-    external_id = await sink.create_order(outgoing, attempt)
-    await _bind(work, job, Bound(external_id, sale.order.content_hash, outgoing.stage))
+    created = await sink.create_order(outgoing, attempt)
+    if isinstance(
+        created, Found
+    ):  # nobody knows at which stage it was made: the hub may have been set back to a backup
+        return await _take_up(work, job, sale, Bound(created.external_id, sale.order.content_hash, ""))
+    await _bind(work, job, Bound(created, sale.order.content_hash, outgoing.stage))
     return "created"
 
 

@@ -163,16 +163,16 @@ class TinyV3(InvoicesOfTiny):
         await self._resolve(order)
         return await super().prepare_order(order)
 
-    async def create_order(self, order: OutgoingOrder, attempt: Attempt) -> str:
+    async def create_order(self, order: OutgoingOrder, attempt: Attempt) -> str | Found:
         """Create it, then put the label on it, which is a call of its own and no reason to fail."""
-        external_id = await super().create_order(order, attempt)
+        created = await super().create_order(order, attempt)
         label = latin(self.policy.order_label, 50)
-        if label and external_id != attempt.values.get("there"):
+        if label and isinstance(created, str):
             try:
-                await self.client.label_order(external_id, label)
+                await self.client.label_order(created, label)
             except CallFailed as failed:
-                logger.warning("%s: order %s goes without its label: %s", self.kind, external_id, failed)
-        return external_id
+                logger.warning("%s: order %s goes without its label: %s", self.kind, created, failed)
+        return created
 
     async def changed_orders(self, since: datetime) -> AsyncIterator[list[Row]]:
         """Rows of orders changed since the day before: the filter takes a date only, by a clock that is not ours."""

@@ -16,6 +16,7 @@ from hub.stages import Stage
 from providers.contract import (
     Attempt,
     CallFailed,
+    Found,
     Gone,
     InvoiceLookup,
     InvoiceSource,
@@ -71,8 +72,8 @@ class Shop:
         return replace(made, **rest)
 
     async def send(self, order: OutgoingOrder) -> str:
-        created: str = await self.provider.create_order(order, await self.provider.prepare_order(order))
-        return created
+        created = await self.provider.create_order(order, await self.provider.prepare_order(order))
+        return created.external_id if isinstance(created, Found) else str(created)
 
     def there(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.subject.sandbox.ask("GET", f"{ACCOUNT}/orders")
@@ -249,6 +250,13 @@ async def test_an_integration_that_tiny_has_is_seen_once(shop: Shop) -> None:
         assert shop.count(reads) == 1
 
 
+async def test_many_orders_of_one_buyer_are_not_read_for_each_other(shop: Shop) -> None:
+    for number in range(1001, 1011):
+        await shop.send(shop.order(str(number)))
+    reads = "pedido.obter" if shop.subject.kind == "tiny_v2" else "GET /pedidos/{id}"
+    assert shop.count(reads) <= 1
+
+
 @pytest.mark.parametrize("kind", ["tiny_v3"])
 @pytest.mark.parametrize("policy", [Policy(calls_per_minute=0)], ids=["direct"])
 @pytest.mark.parametrize("days", ["created", "own"])
@@ -283,7 +291,7 @@ class TestRefusedAsADouble:
         order = shop.order()
         attempt = await self.lost(shop, order)
         (sale,) = shop.there()
-        assert await shop.provider.create_order(order, attempt) == str(sale["id"])
+        assert await shop.provider.create_order(order, attempt) == Found(str(sale["id"]))
         assert len(shop.there()) == 1
 
     async def test_a_search_that_lags_is_given_its_time(self, shop: Shop) -> None:
@@ -291,7 +299,7 @@ class TestRefusedAsADouble:
         order = shop.order()
         attempt = await self.lost(shop, order)
         (sale,) = shop.there()
-        assert await shop.provider.create_order(order, attempt) == str(sale["id"])
+        assert await shop.provider.create_order(order, attempt) == Found(str(sale["id"]))
 
     async def test_a_double_that_no_search_shows_is_not_known(self, shop: Shop) -> None:
         shop.set(search_lag_s=3600)
