@@ -335,6 +335,21 @@ class InvoiceSource(Protocol):
 
 
 @runtime_checkable
+class InvoiceLink(Protocol):
+    """The page that shows a note is told by a call of its own, and not by the listing."""
+
+    async def linked(self, row: InvoiceRow) -> InvoiceRow:
+        """The row with that page where it has one. Raises CallFailed."""
+
+
+@runtime_checkable
+class ListsByCreation(Protocol):
+    """The days of a listing may be those on which a note was made: a draft may be issued weeks after."""
+
+    lists_by_creation: Literal[True]
+
+
+@runtime_checkable
 class InvoiceLookup(Protocol):
     """One note can be asked for by the id that an event names."""
 

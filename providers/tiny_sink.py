@@ -264,10 +264,10 @@ class InvoicesOfTiny(OrdersToTiny):
         except CallFailed as failed:
             return gone(external_id, failed)
         row = self._invoice_row(payload)
-        return await self._linked(row) if row else Gone(external_id)
+        return await self.linked(row) if row else Gone(external_id)
 
-    async def _linked(self, row: InvoiceRow) -> InvoiceRow:
-        """The link is given for a draft too (`§3.10`), and is worth nothing then."""
+    async def linked(self, row: InvoiceRow) -> InvoiceRow:
+        """With the page that shows its DANFE. That is given for a draft too (`§3.10`), and is worth nothing then."""
         if row.state != "authorised":
             return row
         try:

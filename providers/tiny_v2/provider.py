@@ -130,7 +130,7 @@ class TinyV2(InvoicesOfTiny):
             gone(order_id, failed)
             return []
         row = row_v2(note)
-        return [await self._linked(row)] if row and row.access_key and is_within(note, first, last) else []
+        return [await self.linked(row)] if row and row.access_key and is_within(note, first, last) else []
 
     async def read_invoice(self, row_id: str) -> bytes | Gone:
         """The note's XML, byte for byte as it is within the answer; a note that was not authorised has none."""

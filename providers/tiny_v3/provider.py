@@ -3,7 +3,7 @@
 import logging
 from collections.abc import AsyncIterator
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from hub.clock import format_iso_br, to_sao_paulo
 from hub.credentials import TokenStore
@@ -37,6 +37,8 @@ class TinyV3(InvoicesOfTiny):
     customer_in_order = False
     rows_tell_order = True
     may_drop_numbers = True
+    lists_by_creation: Literal[True] = True
+    """`dataInicial` and `dataFinal` of /notas: "data de criação", says the OpenAPI."""
 
     def __init__(self, client: Client, policy: Policy) -> None:
         super().__init__(client.http, policy, orders)
@@ -185,7 +187,7 @@ class TinyV3(InvoicesOfTiny):
         window = {"dataInicial": first.isoformat(), "dataFinal": last.isoformat()}
         told = [row async for page in self.client.invoices(idVenda=order_id, **window) for row in page]
         found = [row for payload in told if is_within(payload, first, last) and (row := row_v3(payload)) is not None]
-        return [await self._linked(row) for row in found if row.access_key and row.order_ref in ("", order_id)]
+        return [await self.linked(row) for row in found if row.access_key and row.order_ref in ("", order_id)]
 
     async def read_invoice(self, row_id: str) -> bytes | Gone:
         """The note's XML as it was told, in a ZIP with its cancellation where it has one."""
