@@ -151,7 +151,13 @@ async def test_an_order_is_created_whole_and_found_again(shop: Shop, types: str)
 
 
 async def test_deposit_nature_and_label_go_along(kind: str, hub_db: Any, sandbox: Any) -> None:
-    chosen = {"order_deposit": "Loja Física"} if kind == "tiny_v2" else {"order_deposit": "5002"}
+    if kind == "tiny_v2":
+        chosen, nature = (
+            {"order_deposit": "Loja Física", "operation_nature": "Venda fora do estado"},
+            (0, "Venda fora do estado"),
+        )
+    else:
+        chosen, nature = {"order_deposit": "5002", "operation_nature": "7001"}, (7001, "Venda de mercadorias")
     policy = Policy(calls_per_minute=0, **chosen)
     subject = Subject(kind, hub_db, sandbox)
     async with subject.opened(policy=policy) as provider:
@@ -160,8 +166,8 @@ async def test_deposit_nature_and_label_go_along(kind: str, hub_db: Any, sandbox
         await shop.send(shop.order())
     (sale,) = shop.there()
     assert sale["id_deposito"] == 5002
-    if kind == "tiny_v2":
-        assert sale["marcadores"] == ["Esteira"]
+    assert sale["marcadores"] == ["Esteira"]
+    assert (sale["natureza_operacao"]["id"] or 0, sale["natureza_operacao"]["nome"]) == nature
 
 
 async def test_an_order_of_the_same_number_that_is_there_already_is_not_made_again(shop: Shop) -> None:

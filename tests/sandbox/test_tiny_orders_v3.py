@@ -110,6 +110,24 @@ def test_date_of_change_is_a_day_only(v3, tiny):
     v3("GET", "/pedidos", 400, params={"dataAtualizacao": "2026-02-11 10:00:00"})
 
 
+def test_markers_are_a_bare_array_and_written_with_204(v3, tiny):
+    # §4.3, §5.1
+    path = f"/pedidos/{order_v3(v3, contact_v3(v3))}/marcadores"
+    assert v3("GET", path) == []
+    for _ in range(2):
+        v3("POST", path, 204, json=[{"descricao": "Esteira"}])
+    assert [row["descricao"] for row in v3("GET", path)] == ["Esteira"]
+    v3("POST", path, 204, json=[{"descricao": "Urgente"}])
+    assert [row["descricao"] for row in v3("GET", path)] == ["Esteira", "Urgente"]
+    v3("PUT", path, 204, json=[{"descricao": "Outro"}])
+    assert [row["descricao"] for row in v3("GET", path)] == ["Outro"]
+    v3("DELETE", path, 204)
+    assert v3("GET", path) == []
+    for wrong in ({"descricao": "Esteira"}, ["Esteira"], [{"descricao": ""}], [{"descricao": "x" * 51}]):
+        v3("POST", path, 400, json=wrong)
+    v3("POST", "/pedidos/5/marcadores", 404, json=[{"descricao": "Esteira"}])
+
+
 def test_days_are_of_creation_as_documented_or_the_orders_own(v3, tiny):
     # OpenAPI: "Pesquisa através da data de criação do pedido"
     tiny.settings(clock_rate=0, now="2026-02-11T10:00:00")
