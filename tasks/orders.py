@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
-from hub import outbox, progress, selling
+from hub import order_watch, outbox, progress, selling
 from hub.changes import Change
 from hub.notices import Draft, raise_notices, raise_once
 from hub.orders import EDIT
@@ -17,7 +17,7 @@ from hub.selling import Bound, NotSendableError, Sale
 from hub.stages import Stage, further, is_further
 from hub.tables import Order
 from providers.contract import Attempt, CallFailed, Found, OrderSink, OrderStateSink, Outcome, ProductSink
-from tasks import push, sending
+from tasks import order_states, push, sending
 from tasks.sending import Job
 from tasks.tracking import tracked
 from tasks.work import Work
@@ -91,8 +91,24 @@ async def _bring_up(work: Work, job: Job, sale: Sale, there: Bound) -> str:
     word = sink.states_told(outgoing)
     if not word or word == sink.states_told(replace(outgoing, stage=there.told)):
         return await _end(work, job, sale, "unchanged", there, told=stage)
-    stands_at = await sink.move_order(there.external_id, outgoing)
+    try:
+        stands_at = await sink.move_order(there.external_id, outgoing)
+    except CallFailed as failed:
+        if failed.outcome is not Outcome.REJECTED or failed.reason != "not_found":
+            raise
+        return await _gone(work, job, sale, there)
     return await _end(work, job, sale, "sent", there, told=further(stage, stands_at))
+
+
+async def _gone(work: Work, job: Job, sale: Sale, there: Bound) -> str:
+    """It was deleted over there, and its next step is the first to notice: the merchant is told, and nothing is sent of
+    it any more."""
+    async with work.commit() as session:
+        await sending.settle(session, work, job, state="sent")
+        await sending.cured(session, work, KIND, job.record_id)
+        for one in await order_watch.bound(session, work.connection, [there.external_id]):
+            await order_states.note_gone(session, work, one, sale.order.number)
+    return "unchanged"
 
 
 def _is_behind(work: Work, outgoing: OutgoingOrder, there: Bound) -> bool:

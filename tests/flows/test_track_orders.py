@@ -220,6 +220,18 @@ class TestTracked:
         assert (await erp.export()).tally.failed == 0
         assert erp.writes() == []
 
+    async def test_deleted_over_there_and_moved_on_here_is_gone_and_no_failure(self, erp: Trade) -> None:
+        await erp.order("1001", LINES, pay=False)
+        await erp.export()
+        erp.delete((await erp.bound("1001")).external_id)
+        await erp.pay("1001", (await erp.known("1001")).total)
+        erp.forget()
+        assert (await erp.export()).tally.failed == 0
+        assert (erp.writes(), await erp.told(), await erp.waiting()) == ([], ["order.gone"], ["sent"])
+        assert (await erp.bound("1001")).gone
+        await erp.track()
+        assert await erp.told() == ["order.gone"]
+
     async def test_an_event_of_an_order_that_is_not_bound_is_unknown(self, erp: Trade) -> None:
         await erp.order("1001", LINES)
         await erp.export()
