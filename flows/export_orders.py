@@ -5,7 +5,7 @@ import functools
 from prefect import flow
 
 from hub.tables import Connection
-from tasks import orders
+from tasks import integration, orders
 from tasks.paths import run_name, run_path
 from tasks.sending import overlapped
 from tasks.work import Summary, Work
@@ -23,6 +23,7 @@ async def export_orders(connection: str | None = None, dry_run: bool = False) ->
 async def export_one(work: Work) -> None:
     """Send what waits, batch by batch."""
     await overlapped(orders.batches(work), functools.partial(orders.send, work))
+    await integration.tell(work)
 
 
 def _is_wanted(connection: Connection) -> bool:

@@ -22,6 +22,15 @@ PLAIN = {
         "Se o pedido continua valendo, lance a venda no {system} à mão. Se não continua, cancele o pedido na loja. "
         "Depois, arquive este aviso.",
     ),
+    "order.integration_unknown": (
+        "Integração {received} não encontrada no {system}",
+        "Esta conexão envia os pedidos pela integração de número {received}, e o pedido que acaba de ser criado no "
+        "{system} não ficou ligado a ela. Os pedidos são criados mesmo assim, mas o {system} não avisa a Esteira do "
+        "andamento deles na hora e pode não guardar o número do pedido da loja.",
+        "No {system}, abra Integrações e confira o número da integração “API do ERP”; se ela foi excluída, crie outra. "
+        "Informe o número nesta conexão, em ecommerce_id. Este aviso some quando o próximo pedido for criado com a "
+        "integração certa.",
+    ),
 }
 
 REFUSED = {

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 from hub.records import (
     InvoiceRow,
@@ -218,7 +218,8 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What a create may have left over there, as JSON values; see `OrderSink.prepare_order`."""
+    """What a create may have left over there, as JSON values; see `OrderSink.prepare_order`. `there` among them is the
+    id of an order that was there before the first try."""
 
     values: dict[str, Any] = field(default_factory=dict)
 
@@ -267,14 +268,26 @@ class OrderSink(Protocol):
         The caller commits it before it creates. Raises CallFailed.
         """
 
-    async def create_order(self, order: OutgoingOrder, attempt: Attempt) -> str:
-        """Create it and return its id over there. Raises CallFailed; `unknown` when nobody knows whether it was."""
+    async def create_order(self, order: OutgoingOrder, attempt: Attempt) -> str | Found:
+        """Create it and return its id over there; `Found` where it is there already, made at whatever stage it had
+        then. Raises CallFailed; `unknown` when nobody knows whether it was created."""
 
     async def find_order(self, order: OutgoingOrder, attempt: Attempt) -> Found | None:
         """The order that an earlier attempt may have left, known by its marker. Raises CallFailed."""
 
     async def cancel_order(self, external_id: str, order: OutgoingOrder) -> bool:
         """Cancel it over there; False where the system cannot be told. Raises CallFailed."""
+
+
+IntegrationState = Literal["", "known", "unknown"]
+
+
+@runtime_checkable
+class OrderIntegration(Protocol):
+    """Orders are tied to an integration of the merchant's choice, and only a look at one that was made tells whether
+    the vendor has it: '' until then."""
+
+    integration: IntegrationState
 
 
 @runtime_checkable
@@ -323,6 +336,21 @@ class InvoiceSource(Protocol):
 
         `row_id` is the row's `external_id`, or its access key where it has none.
         """
+
+
+@runtime_checkable
+class InvoiceLink(Protocol):
+    """The page that shows a note is told by a call of its own, and not by the listing."""
+
+    async def linked(self, row: InvoiceRow) -> InvoiceRow:
+        """The row with that page where it has one. Raises CallFailed."""
+
+
+@runtime_checkable
+class ListsByCreation(Protocol):
+    """The days of a listing may be those on which a note was made: a draft may be issued weeks after."""
+
+    lists_by_creation: Literal[True]
 
 
 @runtime_checkable

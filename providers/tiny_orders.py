@@ -206,7 +206,7 @@ class Candidate:
     cancelled: bool
 
 
-def is_ours(there: Candidate, order: OutgoingOrder, ecommerce: str, *, by_number: bool = True) -> bool:
+def is_ours(there: Candidate, order: OutgoingOrder, ecommerce: str) -> bool:
     """Whether an order over there is this one and not another store's of the same number.
 
     Its notes decide where they carry a marker of ours. Without one (somebody has cleared the notes, or another program
@@ -216,7 +216,7 @@ def is_ours(there: Candidate, order: OutgoingOrder, ecommerce: str, *, by_number
     notes = " ".join(there.notes.split())
     if mark(order) in notes:
         return True
-    if not by_number or there.number != shop_number(order) or _MARKED.search(notes):
+    if there.number != shop_number(order) or marked_as(notes):
         return False
     if ecommerce:
         return there.ecommerce == ecommerce
@@ -224,7 +224,13 @@ def is_ours(there: Candidate, order: OutgoingOrder, ecommerce: str, *, by_number
     return bool(buyer) and there.document == document(buyer) and there.total == order.total
 
 
-_MARKED = re.compile(r"\besteira [0-9a-f]{32}\b")
+_MARKED = re.compile(r"\besteira ([0-9a-f]{32})\b")
+
+
+def marked_as(notes: str) -> str:
+    """Our id of the order that these notes carry the marker of, '' for none."""
+    found = _MARKED.search(" ".join(notes.split()))
+    return found[1] if found else ""
 
 
 def shop_number(order: OutgoingOrder) -> str:

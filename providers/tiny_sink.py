@@ -8,15 +8,15 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Protocol
 
-from hub.clock import parse_br, parse_iso_br, to_sao_paulo
+from hub.clock import parse_br, parse_iso_br, to_sao_paulo, utcnow
 from hub.policy import Policy
 from hub.records import InvoiceRow, OrderStatus, OutgoingOrder
 from hub.settings import settings
 from hub.stages import Stage, is_further, rank
-from providers.contract import Attempt, CallFailed, Found, Gone, Outcome
+from providers.contract import Attempt, CallFailed, Found, Gone, IntegrationState, Outcome
 from providers.http import Http, OverHttp
 from providers.tiny_account import gone
 from providers.tiny_notes import WATCH_DAYS, issued_on
@@ -25,8 +25,10 @@ from providers.tiny_orders import (
     Situation,
     is_ours,
     mark,
+    marked_as,
     newest,
     rejected,
+    shop_number,
     situation_for,
     stage_meant,
     told_for,
@@ -56,6 +58,8 @@ class OrdersToTiny(OverHttp):
 
     takes = ("order",)
     search_lag_s: float = 10.0
+    may_drop_numbers = False
+    """Whether an order may be there without the store's number, so that a search by it cannot say that it is not."""
 
     def __init__(self, http: Http, policy: Policy, words: Words) -> None:
         super().__init__(http)
@@ -63,22 +67,27 @@ class OrdersToTiny(OverHttp):
         self.policy = policy
         self._words = words
         self._left: set[str] = set()
+        self._marked: dict[str, str] = {}
+        """Their id → ours, of orders that were made or looked at: what is marked as another's is not read again for
+        each order of a buyer who has many."""
+        self.integration: IntegrationState = ""
+        self._looked_at_integration = False
 
     async def prepare_order(self, order: OutgoingOrder) -> Attempt:
         """Look for the order's number before the first try: another program of the merchant's may have made it, or we,
         before the hub was set back to a backup."""
-        found = await self._find(order, by_day=False)
+        found = await self._find(order, by_day=self.may_drop_numbers and self.integration != "known")
         return Attempt({"there": found.external_id}) if found else Attempt()
 
-    async def create_order(self, order: OutgoingOrder, attempt: Attempt) -> str:
+    async def create_order(self, order: OutgoingOrder, attempt: Attempt) -> str | Found:
         """Create it; one that is there already is the one.
 
         What an earlier try of this opening may have left is looked for until any search must show it.
         """
         if there := str(attempt.values.get("there") or ""):
-            return there
+            return Found(there)
         if order.record_id in self._left and (left := await self._found_in_time(order)):
-            return left.external_id
+            return left
         self._left.add(order.record_id)
         try:
             external_id = await self._post(order)
@@ -87,14 +96,18 @@ class OrdersToTiny(OverHttp):
                 if failed.outcome is Outcome.REJECTED:
                     self._left.discard(order.record_id)
                 raise
-            external_id = await self._the_other(order, failed)
+            other = await self._the_other(order, failed)
+            self._left.discard(order.record_id)
+            return other
         self._left.discard(order.record_id)
+        self._marked[external_id] = marked_as(mark(order))
+        await self._see_integration(external_id, order)
         return external_id
 
     async def find_order(self, order: OutgoingOrder, attempt: Attempt) -> Found | None:
-        """By the store's number, compared for equality; where no integration is chosen also among the buyer's orders of
-        that day, as Tiny may not keep the number then (`§5.3`). Known by our marker."""
-        return await self._find(order)
+        """By the store's number, compared for equality; then among the buyer's orders since that day, as Tiny may not
+        have kept the number: v3 does for an integration only that it has (`§5.3`). Known by our marker."""
+        return await self._find(order, by_day=True)
 
     async def cancel_order(self, external_id: str, order: OutgoingOrder) -> bool:
         """Set it to cancelled. False for one that has a note: that has to be cancelled first, by hand."""
@@ -139,34 +152,60 @@ class OrdersToTiny(OverHttp):
     def _is_settled(self, payload: Any, stage: str) -> bool:
         return bool(self._words.invoice_id(payload)) or is_further(stage, Stage.PREPARING)
 
-    async def _find(self, order: OutgoingOrder, *, by_day: bool = True) -> Found | None:
-        numbered = await self._candidates(await self._numbered(order))
-        marked = [there for there in numbered if mark(order) in " ".join(there.notes.split())]
-        same = [there for there in numbered if is_ours(there, order, self.policy.ecommerce_id.strip())]
-        found = [*marked, *same]
-        if not found and by_day and not self.policy.ecommerce_id.strip():
-            of_the_day = await self._candidates(await self._of_the_day(order))
-            found = [there for there in of_the_day if is_ours(there, order, "", by_number=False)]
+    async def _see_integration(self, external_id: str, order: OutgoingOrder) -> None:
+        """Once an opening, by the first order that it makes: whether Tiny has the integration that was chosen. No
+        answer of a create says so; v3 lets an unknown one go without a word, and the store's number with it."""
+        chosen = self.policy.ecommerce_id.strip()
+        if not chosen or self._looked_at_integration:
+            return
+        self._looked_at_integration = True
+        try:
+            payload, _ = await self._order(external_id)
+        except CallFailed as failed:  # the order is there, whatever this says; the next one is asked
+            logger.warning("%s: order %s was not read after it was made: %s", self.http.system, external_id, failed)
+            self._looked_at_integration = False
+            return
+        there = self._words.candidate(payload, external_id)
+        is_tied = there.ecommerce == chosen and there.number == shop_number(order)
+        self.integration = "known" if is_tied else "unknown"
+
+    async def _find(self, order: OutgoingOrder, *, by_day: bool) -> Found | None:
+        found: list[Candidate] = []
+        if self.policy.ecommerce_id.strip() or not self.may_drop_numbers:
+            found = await self._ours(await self._numbered(order), order)
+        if not found and by_day:
+            found = await self._ours(await self._of_the_day(order), order)
         return Found(found[0].external_id, not found[0].cancelled) if found else None
 
+    async def _ours(self, external_ids: list[str], order: OutgoingOrder) -> list[Candidate]:
+        """Those that are this order, the marked ones first."""
+        mine = marked_as(mark(order))
+        unknown = [one for one in external_ids if self._marked.get(one, mine) == mine]
+        there = await self._candidates(newest(unknown)[:MOST_CANDIDATES])
+        marked = [one for one in there if mark(order) in " ".join(one.notes.split())]
+        return [*marked, *(one for one in there if is_ours(one, order, self.policy.ecommerce_id.strip()))]
+
     async def _candidates(self, external_ids: list[str]) -> list[Candidate]:
-        """Details of orders, the newest first."""
+        """Details of orders."""
         found = []
-        for external_id in newest(external_ids)[:MOST_CANDIDATES]:
+        for external_id in external_ids:
             try:
                 payload, _ = await self._order(external_id)
             except CallFailed as failed:
                 gone(external_id, failed)
                 continue
-            found.append(self._words.candidate(payload, external_id))
+            there = self._words.candidate(payload, external_id)
+            if record_id := marked_as(there.notes):
+                self._marked[external_id] = record_id
+            found.append(there)
         return found
 
-    async def _the_other(self, order: OutgoingOrder, failed: CallFailed) -> str:
+    async def _the_other(self, order: OutgoingOrder, failed: CallFailed) -> Found:
         """The order that ours was refused for as its double. The rule behind that refusal is not told (`§3.8`), so it
         is success only where the other is the same order; a search that lags is given its time."""
         found = await self._found_in_time(order)
         if found is not None:
-            return found.external_id
+            return found
         if await self._numbered(order):
             words = f"{failed.detail}: o pedido de número {order.number} que está no Olist Tiny não é desta loja"
             raise failed.worded(words)
@@ -176,10 +215,10 @@ class OrdersToTiny(OverHttp):
 
     async def _found_in_time(self, order: OutgoingOrder) -> Found | None:
         """The order, looked for again once the search must show it."""
-        found = await self._find(order)
+        found = await self._find(order, by_day=True)
         if found is None:
             await asyncio.sleep(self.search_lag_s)
-            found = await self._find(order)
+            found = await self._find(order, by_day=True)
         return found
 
     # What each API does in its own way.
@@ -195,7 +234,7 @@ class OrdersToTiny(OverHttp):
         raise NotImplementedError
 
     async def _of_the_day(self, order: OutgoingOrder) -> list[str]:
-        """Ids of the buyer's orders of that day, those left out that carry another number."""
+        """Ids of the buyer's orders of those `days`, those left out that carry another number."""
         raise NotImplementedError
 
     async def _set(self, external_id: str, situation: Situation) -> None:
@@ -225,10 +264,10 @@ class InvoicesOfTiny(OrdersToTiny):
         except CallFailed as failed:
             return gone(external_id, failed)
         row = self._invoice_row(payload)
-        return await self._linked(row) if row else Gone(external_id)
+        return await self.linked(row) if row else Gone(external_id)
 
-    async def _linked(self, row: InvoiceRow) -> InvoiceRow:
-        """The link is given for a draft too (`§3.10`), and is worth nothing then."""
+    async def linked(self, row: InvoiceRow) -> InvoiceRow:
+        """With the page that shows its DANFE. That is given for a draft too (`§3.10`), and is worth nothing then."""
         if row.state != "authorised":
             return row
         try:
@@ -249,6 +288,13 @@ class InvoicesOfTiny(OrdersToTiny):
 
     def _invoices(self, first: date, last: date) -> AsyncIterator[list[Any]]:
         raise NotImplementedError
+
+
+def days(order: OutgoingOrder) -> tuple[date, date]:
+    """The days among which an order is looked for: whether the filter means an order's own date or that of its creation
+    is not certain (`/pedidos` of the OpenAPI says creation), so from the one to the other; with one more on each side
+    for clocks that disagree at midnight."""
+    return order.placed_on - timedelta(days=1), to_sao_paulo(utcnow()).date() + timedelta(days=1)
 
 
 def is_within(payload: Any, first: date, last: date) -> bool:

@@ -19,7 +19,7 @@ from hub.db import chunked
 from hub.invoice_watch import FINAL, Held, Waiting
 from hub.invoices import ENDED, Find, Recheck
 from hub.records import InvoiceRow, Problem
-from providers.contract import CallFailed, Gone, InvoiceLookup, InvoiceSource, Outcome
+from providers.contract import CallFailed, Gone, InvoiceLink, InvoiceLookup, InvoiceSource, ListsByCreation, Outcome
 from tasks.catalog import BATCH
 from tasks.tracking import tracked
 from tasks.work import Work, all_of
@@ -64,7 +64,9 @@ async def batches(work: Work) -> AsyncIterator[Batch]:
         held = await invoice_watch.held(session, work.connection, _midnight(watched + timedelta(days=1)))
     first = _first_to_list(source, position, watched, today)
     listed = {_id(row): row async for row in _listed(source, first, today)}
-    notes = [Seen(note, listed.get(note.external_id)) for note in held]
+    # One that is not listed has left the list only where all of it was read.
+    is_whole = not isinstance(source, ListsByCreation) or first <= today - LONGEST_WAIT
+    notes = [Seen(note, listed.get(note.external_id)) for note in held if is_whole or note.external_id in listed]
     for some in chunked([seen for seen in notes if _is_news(seen, now)], BATCH):
         yield Batch(notes=tuple(some))
     told = _digest(listed)
@@ -191,7 +193,7 @@ async def _search(source: InvoiceSource, order: Waiting, today: date) -> list[Fi
             return [*finds, Find(order, problem=_refusal(failed))]
         here = await _read_notes(source, order, rows)
         finds += here
-        if any(find.note is not None and find.note.is_sale and not find.note.test for find in here):
+        if any(find.note is not None and _counts(find.note) for find in here):
             break
     return finds
 
@@ -218,10 +220,16 @@ async def _read_notes(source: InvoiceSource, order: Waiting, rows: Sequence[Invo
 async def _find(source: InvoiceSource, order: Waiting, row: InvoiceRow) -> Find | None:
     answer = await _read(source, _id(row), row.access_key) if row.access_key else None
     if isinstance(answer, nfe.Nfe):
+        if row.state == "authorised" and not row.link and isinstance(source, InvoiceLink) and _counts(answer):
+            row = await source.linked(row)
         return Find(order, note=answer, row=row)
     if row.state in ENDED:  # what its document would say more is nothing to wait for
         return Find(order, row=row)
     return Find(order, problem=answer, row=row) if isinstance(answer, Problem) else None
+
+
+def _counts(note: nfe.Nfe) -> bool:
+    return note.is_sale and not note.test
 
 
 async def _read(source: InvoiceSource, row_id: str, access_key: str) -> nfe.Nfe | Problem | Gone:
@@ -301,11 +309,14 @@ async def _listed(source: InvoiceSource, first: date, last: date) -> AsyncIterat
 
 def _first_to_list(source: InvoiceSource, position: dict[str, str], watched: date, today: date) -> date:
     """The days that are watched. Where the listing is all that finds a note, also those before the last run that ended:
-    we may have been away for long, or never been here."""
+    we may have been away for long, or never been here. Where its days are those of a note's making, once a day all days
+    of the orders that are waited for: a draft of weeks ago may have been issued meanwhile."""
     if not source.rows_tell_order:
         return watched
     told = position.get("listed_on")
     last = date.fromisoformat(told) if told else today - LONGEST_WAIT
+    if isinstance(source, ListsByCreation) and last < today:
+        return today - LONGEST_WAIT
     return max(min(watched, last - timedelta(days=1)), today - LONGEST_WAIT)
 
 

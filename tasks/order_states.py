@@ -128,14 +128,7 @@ async def _apply(session: AsyncSession, work: Work, one: Watched, told: OrderSta
     connection = work.connection
     order = await session.get_one(Order, one.order_id)
     if isinstance(told, Gone):
-        if not one.gone:
-            await order_watch.mark_gone(session, one.binding_id, gone=True)
-            params = {"number": order.number, "kind": connection.kind}
-            draft = Draft(
-                code="order.gone", connection_id=connection.id, kind=GONE, subject=one.order_id, params=params
-            )
-            await raise_once(session, connection.merchant_id, draft)
-            work.tally.extra["gone"] = work.tally.extra.get("gone", 0) + 1
+        await note_gone(session, work, one, order.number)
         return
     if one.gone:
         await order_watch.mark_gone(session, one.binding_id, gone=False)
@@ -151,6 +144,17 @@ async def _apply(session: AsyncSession, work: Work, one: Watched, told: OrderSta
     )
     work.tally.changed += advance.is_news
     work.tally.unchanged += not advance.is_news
+
+
+async def note_gone(session: AsyncSession, work: Work, one: Watched, number: str) -> None:
+    """An order was deleted over there: the merchant is told once."""
+    if one.gone:
+        return
+    await order_watch.mark_gone(session, one.binding_id, gone=True)
+    params = {"number": number, "kind": work.connection.kind}
+    draft = Draft(code="order.gone", connection_id=work.connection.id, kind=GONE, subject=one.order_id, params=params)
+    await raise_once(session, work.connection.merchant_id, draft)
+    work.tally.extra["gone"] = work.tally.extra.get("gone", 0) + 1
 
 
 async def _show(work: Work, stand: Sequence[tuple[Watched, OrderStatus | Gone]]) -> None:

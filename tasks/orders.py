@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
-from hub import lost, outbox, progress, selling
+from hub import lost, order_watch, outbox, progress, selling
 from hub.changes import Change
 from hub.clock import utcnow
 from hub.notices import Draft, raise_notices, raise_once
@@ -21,13 +21,14 @@ from providers.contract import (
     Attempt,
     CallFailed,
     CatalogSource,
+    Found,
     Gone,
     OrderSink,
     OrderStateSink,
     Outcome,
     ProductSink,
 )
-from tasks import push, sending
+from tasks import order_states, push, sending
 from tasks.sending import Job
 from tasks.tracking import tracked
 from tasks.work import Work
@@ -68,11 +69,8 @@ async def _send_order(work: Work, job: Job, *, again: bool = False) -> str:
         # order that was spoilt meanwhile is refused.
         found = await _look(work, job, selling.order(sale, prove=False))
         if found is not None:
-            sent_hash, told = str(job.attempt.get("content") or ""), str(job.attempt.get("stage") or "")
-            there = Bound(found, sent_hash or sale.order.content_hash, told)
-            await _bind(work, job, there, ends=False)
-            await _bring_up(work, job, sale, there)
-            return "created"
+            sent_hash = str(job.attempt.get("content") or "")
+            return await _take_up(work, job, sale, Bound(found, sent_hash or sale.order.content_hash, _told(work, job)))
     if not _is_due(work, sale):
         return await _end(work, job, sale, "skipped")
     sale, outgoing = await _outgoing(work, sale)
@@ -83,6 +81,20 @@ async def _send_order(work: Work, job: Job, *, again: bool = False) -> str:
         if again or not failed.missing or not await _is_lost(work, sale, failed.missing):
             raise
     return await _send_order(work, job, again=True)
+
+
+def _told(work: Work, job: Job) -> str:
+    """How far an order that was found has been told: it was left by an attempt of ours, but perhaps by one before the
+    last, at an earlier stage. Where it can be brought up it is looked at; otherwise the attempt's word is taken, unless
+    the order was there before the first."""
+    return "" if _tells_states(work) or "there" in job.attempt else str(job.attempt.get("stage") or "")
+
+
+async def _take_up(work: Work, job: Job, sale: Sale, there: Bound) -> str:
+    """An order that was there already: bound with what is known of it, and brought to where it stands here."""
+    await _bind(work, job, there, ends=False)
+    await _bring_up(work, job, sale, there)
+    return "created"
 
 
 async def _bring_up(work: Work, job: Job, sale: Sale, there: Bound) -> str:
@@ -97,16 +109,35 @@ async def _bring_up(work: Work, job: Job, sale: Sale, there: Bound) -> str:
     word = sink.states_told(outgoing)
     if not word or word == sink.states_told(replace(outgoing, stage=there.told)):
         return await _end(work, job, sale, "unchanged", there, told=stage)
-    stands_at = await sink.move_order(there.external_id, outgoing)
+    try:
+        stands_at = await sink.move_order(there.external_id, outgoing)
+    except CallFailed as failed:
+        if failed.outcome is not Outcome.REJECTED or failed.reason != "not_found":
+            raise
+        return await _gone(work, job, sale, there)
     return await _end(work, job, sale, "sent", there, told=further(stage, stands_at))
+
+
+async def _gone(work: Work, job: Job, sale: Sale, there: Bound) -> str:
+    """It was deleted over there, and its next step is the first to notice: the merchant is told, and nothing is sent of
+    it any more."""
+    async with work.commit() as session:
+        await sending.settle(session, work, job, state="sent")
+        await sending.cured(session, work, KIND, job.record_id)
+        for one in await order_watch.bound(session, work.connection, [there.external_id]):
+            await order_states.note_gone(session, work, one, sale.order.number)
+    return "unchanged"
 
 
 def _is_behind(work: Work, outgoing: OutgoingOrder, there: Bound) -> bool:
     """Whether there is anything to be told. A cancellation always is."""
     if there.gone or not is_further(outgoing.stage, there.told):
         return False
-    told = isinstance(work.provider, OrderStateSink) and work.policy.order_states in ("both", "to_erp")
-    return told or outgoing.stage == Stage.CANCELLED
+    return _tells_states(work) or outgoing.stage == Stage.CANCELLED
+
+
+def _tells_states(work: Work) -> bool:
+    return isinstance(work.provider, OrderStateSink) and work.policy.order_states in ("both", "to_erp")
 
 
 async def _create(work: Work, job: Job, sale: Sale, outgoing: OutgoingOrder) -> str:
@@ -130,8 +161,11 @@ async def _create(work: Work, job: Job, sale: Sale, outgoing: OutgoingOrder) -> 
             await sending.note_in(session, work, job, {"order": True, **noted})
     if not is_same:
         return await _send_order(work, job)
-    external_id = await sink.create_order(outgoing, attempt)
-    await _bind(work, job, Bound(external_id, sale.order.content_hash, outgoing.stage))
+    created = await sink.create_order(outgoing, attempt)
+    if isinstance(created, Found):
+        # Nobody knows at which stage it was made: the hub may have been set back to a backup.
+        return await _take_up(work, job, sale, Bound(created.external_id, sale.order.content_hash, ""))
+    await _bind(work, job, Bound(created, sale.order.content_hash, outgoing.stage))
     return "created"
 
 

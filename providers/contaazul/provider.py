@@ -151,7 +151,7 @@ class ContaAzul(OverHttp):
         """Draw the number that the sale will be created with."""
         return Attempt({"numero": await self._numbers.draw()})
 
-    async def create_order(self, order: OutgoingOrder, attempt: Attempt) -> str:
+    async def create_order(self, order: OutgoingOrder, attempt: Attempt) -> str | Found:
         """Create the sale; where its number is taken by another, with the next one that is free.
 
         A number of an earlier attempt may be held by what that attempt left: that is looked into before another number
@@ -245,14 +245,14 @@ class ContaAzul(OverHttp):
             return False
         return mapper.tells_number(failed.detail, number) or bool(await self._holders(number))
 
-    async def _ours(self, order: OutgoingOrder, number: int) -> str | None:
+    async def _ours(self, order: OutgoingOrder, number: int) -> Found | None:
         """The sale that an earlier attempt of ours left, looked for until any search must show it."""
         attempt = Attempt({"numero": number})
         found = await self.find_order(order, attempt)
         if found is None:
             await asyncio.sleep(self.search_lag_s)
             found = await self.find_order(order, attempt)
-        return found.external_id if found else None
+        return found
 
     async def _holders(self, number: int) -> list[Any]:
         rows = await self.client.sales(numeros=str(number))

@@ -248,7 +248,7 @@ class TagPlus(OverHttp):
         """What the order will be called over there: our id."""
         return Attempt({"codigo_externo": mapper.order_code(order)})
 
-    async def create_order(self, order: OutgoingOrder, attempt: Attempt) -> str:
+    async def create_order(self, order: OutgoingOrder, attempt: Attempt) -> str | Found:
         """Create it, unless it is there: nothing over there refuses a code that is taken (`§8.1`).
 
         What was posted here without an answer is looked for until any search must show it: the paths wait before they
@@ -260,7 +260,7 @@ class TagPlus(OverHttp):
             await asyncio.sleep(self.search_lag_s)
             found = await self.find_order(order, attempt)
         if found is not None:
-            return found.external_id
+            return found
         form = await self._lookups.payment(order)
         self._left.add(code)
         try:

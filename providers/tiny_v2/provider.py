@@ -16,7 +16,7 @@ from providers.tiny_account import at_once, gone, limiter, rows
 from providers.tiny_notes import document_in, row_v2
 from providers.tiny_orders import Situation, latin, rejected, shop_number
 from providers.tiny_parse import document, fingerprint, identity, one, text
-from providers.tiny_sink import InvoicesOfTiny, is_within
+from providers.tiny_sink import InvoicesOfTiny, days, is_within
 from providers.tiny_v2 import errors, mapper, orders
 from providers.tiny_v2.client import Client, Listing, Token
 
@@ -130,7 +130,7 @@ class TinyV2(InvoicesOfTiny):
             gone(order_id, failed)
             return []
         row = row_v2(note)
-        return [await self._linked(row)] if row and row.access_key and is_within(note, first, last) else []
+        return [await self.linked(row)] if row and row.access_key and is_within(note, first, last) else []
 
     async def read_invoice(self, row_id: str) -> bytes | Gone:
         """The note's XML, byte for byte as it is within the answer; a note that was not authorised has none."""
@@ -151,8 +151,9 @@ class TinyV2(InvoicesOfTiny):
         return [identity(one(row).get("id")) for row in found if orders.row_number(row) == wanted]
 
     async def _of_the_day(self, order: OutgoingOrder) -> list[str]:
-        day, buyer = orders.day(order.placed_on), order.customer
-        filters = {"dataInicial": day, "dataFinal": day}
+        buyer = order.customer
+        first, last = days(order)
+        filters = {"dataInicial": orders.day(first), "dataFinal": orders.day(last)}
         if buyer and buyer.document:
             filters["cpf_cnpj"] = buyer.document
         name = latin(buyer.name, 30).casefold() if buyer else ""

@@ -153,9 +153,25 @@ def row_number(payload: Any) -> str:
     return text(one(one(payload).get("ecommerce")).get("numeroPedidoEcommerce"))
 
 
+def buyer_filter(order: OutgoingOrder) -> dict[str, str]:
+    """The filter of GET /pedidos that leaves the buyer's orders; none where nothing of the buyer is known."""
+    if order.customer is None:
+        return {}
+    known = order.customer.document
+    return {"cpfCnpj": known} if known else {"codigoCliente": guest_code(order.customer)}
+
+
 def row_buyer(payload: Any) -> str:
     """The id of the buyer in a row of the list."""
     return identity(one(one(payload).get("cliente")).get("id"))
+
+
+def is_buyers(payload: Any, order: OutgoingOrder) -> bool:
+    """Whether a row of the list is of the order's buyer, by the contact or, as that may be another by now, by the
+    document: a filter that was ignored lets everybody's through."""
+    known = document(order.customer.document) if order.customer else ""
+    told = document(one(one(payload).get("cliente")).get("cpfCnpj"))
+    return row_buyer(payload) == order.customer_ref or bool(known and told == known)
 
 
 def status(payload: Any, external_id: str, as_of: datetime) -> OrderStatus:

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import AsyncIterator
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from hub.clock import format_iso_br, to_sao_paulo
 from hub.credentials import TokenStore
@@ -20,7 +20,7 @@ from providers.tiny_account import at_once, gone, limiter, rows
 from providers.tiny_notes import as_document, packed, row_v3
 from providers.tiny_orders import Situation, guest_code, latin, shop_number
 from providers.tiny_parse import document, identity, one, text
-from providers.tiny_sink import InvoicesOfTiny, is_within, sku_refused
+from providers.tiny_sink import InvoicesOfTiny, days, is_within, sku_refused
 from providers.tiny_v3 import errors, mapper, orders
 from providers.tiny_v3.client import PAGE_ROWS, Client
 
@@ -36,6 +36,9 @@ class TinyV3(InvoicesOfTiny):
     variations_in_parent = True
     customer_in_order = False
     rows_tell_order = True
+    may_drop_numbers = True
+    lists_by_creation: Literal[True] = True
+    """`dataInicial` and `dataFinal` of /notas: "data de criação", says the OpenAPI."""
 
     def __init__(self, client: Client, policy: Policy) -> None:
         super().__init__(client.http, policy, orders)
@@ -162,16 +165,16 @@ class TinyV3(InvoicesOfTiny):
         await self._resolve(order)
         return await super().prepare_order(order)
 
-    async def create_order(self, order: OutgoingOrder, attempt: Attempt) -> str:
+    async def create_order(self, order: OutgoingOrder, attempt: Attempt) -> str | Found:
         """Create it, then put the label on it, which is a call of its own and no reason to fail."""
-        external_id = await super().create_order(order, attempt)
+        created = await super().create_order(order, attempt)
         label = latin(self.policy.order_label, 50)
-        if label and external_id != attempt.values.get("there"):
+        if label and isinstance(created, str):
             try:
-                await self.client.label_order(external_id, label)
+                await self.client.label_order(created, label)
             except CallFailed as failed:
-                logger.warning("%s: order %s goes without its label: %s", self.kind, external_id, failed)
-        return external_id
+                logger.warning("%s: order %s goes without its label: %s", self.kind, created, failed)
+        return created
 
     async def changed_orders(self, since: datetime) -> AsyncIterator[list[Row]]:
         """Rows of orders changed since the day before: the filter takes a date only, by a clock that is not ours."""
@@ -184,7 +187,7 @@ class TinyV3(InvoicesOfTiny):
         window = {"dataInicial": first.isoformat(), "dataFinal": last.isoformat()}
         told = [row async for page in self.client.invoices(idVenda=order_id, **window) for row in page]
         found = [row for payload in told if is_within(payload, first, last) and (row := row_v3(payload)) is not None]
-        return [await self._linked(row) for row in found if row.access_key and row.order_ref in ("", order_id)]
+        return [await self.linked(row) for row in found if row.access_key and row.order_ref in ("", order_id)]
 
     async def read_invoice(self, row_id: str) -> bytes | Gone:
         """The note's XML as it was told, in a ZIP with its cancellation where it has one."""
@@ -227,10 +230,11 @@ class TinyV3(InvoicesOfTiny):
         return [identity(one(row).get("id")) for row in found if orders.row_number(row) == wanted]
 
     async def _of_the_day(self, order: OutgoingOrder) -> list[str]:
-        day = order.placed_on.isoformat()
-        found = [row async for page in self.client.orders(dataInicial=day, dataFinal=day) for row in page]
+        first, last = days(order)
+        filters = {"dataInicial": first.isoformat(), "dataFinal": last.isoformat(), **orders.buyer_filter(order)}
+        found = [row async for page in self.client.orders(**filters) for row in page]
         found = [row for row in found if orders.row_number(row) in ("", shop_number(order))]
-        return [identity(one(row).get("id")) for row in found if orders.row_buyer(row) == order.customer_ref]
+        return [identity(one(row).get("id")) for row in found if orders.is_buyers(row, order)]
 
     async def _set(self, external_id: str, situation: Situation) -> None:
         await self.client.set_situation(external_id, situation.code)

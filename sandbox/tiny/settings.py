@@ -45,5 +45,10 @@ TINY_SETTINGS = {
         ("6", "5", "10", "1"),
     ),
     "xml_form": Spec("nested", "the note inside nota.fiscal.obter.xml (§3.10)", ("nested", "cdata", "escaped")),
+    "v3_days": Spec(
+        "created",
+        "dataInicial and dataFinal of GET /pedidos and /notas: days of creation as documented, or the record's own",
+        ("created", "own"),
+    ),
     "v3_created_status": Spec("200", "status of POST /pedidos: as documented, or as observed [R]", ("200", "201")),
 }

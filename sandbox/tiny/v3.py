@@ -141,6 +141,16 @@ class V3Call:
             raise V3Error(400, "O corpo da requisição deve ser um objeto JSON")
         return body
 
+    def json_rows(self) -> list[dict[str, Any]]:
+        """Return the JSON array of objects of the body; 400 when it is none."""
+        try:
+            body = orjson.loads(self.request.body)
+        except orjson.JSONDecodeError:
+            body = None
+        if not isinstance(body, list) or not all(isinstance(row, dict) for row in body):
+            raise V3Error(400, "O corpo da requisição deve ser uma lista de objetos JSON")
+        return body
+
     def _refused(self) -> int | None:
         account = self.owner
         if account is None or self.token is None:

@@ -134,8 +134,8 @@ def _tests(call: V3Call) -> list[Callable[[Invoice], bool]]:
         (number is not None, lambda n: n.number == number),
         (sale is not None, lambda n: n.order_id == sale),
         (seller is not None, lambda n: n.sale.seller_id == seller),
-        (first, lambda n: issue_day(n) >= first),
-        (last, lambda n: issue_day(n) <= last),
+        (first, lambda n: _day(call, n) >= first),
+        (last, lambda n: _day(call, n) <= last),
         (document, lambda n: n.sale.client.get("cpf_cnpj") == document),
         (shop, lambda n: n.sale.shop_number == shop),
         (form is not None, lambda n: getattr(by_code(SHIPPING, n.sale.shipping), "id", 0) == form),
@@ -143,6 +143,10 @@ def _tests(call: V3Call) -> list[Callable[[Invoice], bool]]:
         (marker, lambda n: False),
     ]
     return [test for wanted, test in rows if wanted]
+
+
+def _day(call: V3Call, note: Invoice) -> str:
+    return issue_day(note) if call.settings.v3_days == "own" else local_text(note.created_at, "%Y-%m-%d")
 
 
 def _row(call: V3Call, note: Invoice) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.core.clock import parse_local
+from sandbox.core.clock import local_text, parse_local
 from sandbox.tiny import invoices, v3_order_view
 from sandbox.tiny.dispatch import dispatch
 from sandbox.tiny.records import Order, digits
@@ -109,8 +109,8 @@ def _tests(call: V3Call) -> list[Callable[[Order], bool]]:
         (name, lambda o: name in plain(o.client.get("nome", ""))),
         (code, lambda o: o.client.get("codigo") == code),
         (document, lambda o: o.client.get("cpf_cnpj") == document),
-        (first, lambda o: o.date >= first),
-        (last, lambda o: bool(o.date) and o.date <= last),
+        (first, lambda o: _day(call, o) >= first),
+        (last, lambda o: "" < _day(call, o) <= last),
         (since is not None, lambda o: o.changed_at >= (since or 0)),
         (state, lambda o: o.situation == state),
         (seller is not None, lambda o: o.seller_id == seller),
@@ -118,6 +118,10 @@ def _tests(call: V3Call) -> list[Callable[[Order], bool]]:
         (origin == 1, lambda o: False),
     ]
     return [test for wanted, test in rows if wanted]
+
+
+def _day(call: V3Call, order: Order) -> str:
+    return order.date if call.settings.v3_days == "own" else local_text(order.created_at, "%Y-%m-%d")
 
 
 def _situation(call: V3Call) -> str:

@@ -20,6 +20,7 @@ from sandbox.tiny.v2 import Service, V2Call
 from sandbox.tiny.v3 import Route, V3Call
 from sandbox.tiny.v3_contacts import CONTACT_ROUTES
 from sandbox.tiny.v3_invoices import INVOICE_ROUTES
+from sandbox.tiny.v3_markers import MARKER_ROUTES
 from sandbox.tiny.v3_orders import ORDER_ROUTES
 from sandbox.tiny.v3_routes import ROUTES
 
@@ -57,7 +58,9 @@ SERVICES = {
 V2, V3, REALM = "/tiny/api2/", "/tiny/public-api/v3", "/tiny/realms/tiny/protocol/openid-connect"
 EDITS = ("create", "patch", "delete", "stock", "account", "send_product", *TRADE_EDITS)
 CATALOGUES = ("default", "generated", "olist", "empty")
-_ROUTES = [(route, route.regex()) for route in (*ROUTES, *ORDER_ROUTES, *INVOICE_ROUTES, *CONTACT_ROUTES)]
+_ROUTES = [
+    (route, route.regex()) for route in (*ROUTES, *ORDER_ROUTES, *MARKER_ROUTES, *INVOICE_ROUTES, *CONTACT_ROUTES)
+]
 
 
 class Tiny:

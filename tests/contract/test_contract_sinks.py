@@ -208,7 +208,7 @@ async def test_creating_again_while_the_search_lags_finds_the_first_sale(
         await provider.create_order(order, attempt)
     assert await provider.find_order(order, attempt) is None
     created = await provider.create_order(order, attempt)
-    assert [created] == [sale.id for sale in sink.vendor.sales()]
+    assert [created.external_id] == [sale.id for sale in sink.vendor.sales()]
 
 
 async def test_another_order_of_the_same_day_and_customer_is_not_ours(

@@ -16,7 +16,7 @@ from hub.policy import Policy
 from hub.records import OutgoingAddress, OutgoingOrder, StockRecord
 from hub.selling import NotSendableError
 from providers import accounts
-from providers.contract import Attempt, CallFailed, Gone, Outcome
+from providers.contract import Attempt, CallFailed, Found, Gone, Outcome
 from tests.contract.subjects import Sandbox, Subject
 from tests.contract.test_contract_sinks import BUYER, GUEST, MUG, an_order
 
@@ -208,7 +208,7 @@ class TestOrders:
         order = an_order(customer, product)
         created = await provider.create_order(order, await provider.prepare_order(order))
         async with tagplus.opened() as other:
-            assert await other.create_order(order, Attempt()) == created
+            assert await other.create_order(order, Attempt()) == Found(created)
         assert len(stored(tagplus, "orders")) == 1
 
     async def test_it_goes_forward_with_the_store_and_never_back(

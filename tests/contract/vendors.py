@@ -238,7 +238,7 @@ class TinyV3(Tiny):
 
     creates_order = "POST /pedidos"
     calls_for_ten_orders = 31
-    """Besides, each is labelled, and the account's forms of receipt are asked for once."""
+    """Each is looked for first and labelled after, and the account's forms of receipt are asked for once."""
     shut_as = Outcome.REJECTED
     token_life_s = 4 * 3600 + 60
 

@@ -8,7 +8,6 @@ says so.
 from collections.abc import Awaitable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import select
@@ -17,7 +16,7 @@ from sqlmodel import col
 from hub import connections, outbox, payments, progress, stages
 from hub.clock import utcnow
 from hub.stages import Stage
-from hub.tables import Binding, Invoice, Order, OutboxEntry, Price, Product
+from hub.tables import Binding, InboxEvent, Invoice, Order, OutboxEntry
 from tasks.paths import PathFailed
 from tasks.work import Summary
 from tests.flows.erp import MERCHANT
@@ -219,10 +218,9 @@ class LiveWorld(World):
         async with self.erp.db.read() as session:
             orders = list((await session.execute(select(Order))).scalars())
             notes = {note.access_key: note.state for note in (await session.execute(select(Invoice))).scalars()}
-            prices = await session.execute(
-                select(col(Product.sku), col(Price.list_price)).join(Price, col(Price.product_id) == col(Product.id))
-            )
-            shown = dict(prices.tuples().all())
+            events = set((await session.execute(select(col(InboxEvent.state)))).scalars())
+        assert events <= {"done", "ignored"}, f"events are left: {events}"
+        shown = await self.tagplus.shown()
         situations = {mark_of(str(o.get("obs_internas") or "")): SITUATIONS[o["situacao"]] for o in self.tiny.there()}
         for order in orders:
             theirs = situations.get(order.id)
@@ -237,15 +235,16 @@ class LiveWorld(World):
             else:
                 assert theirs == ours, f"{order.number} is {ours} here and {theirs} in Tiny"
         for product in self.tagplus.sandbox.ask("GET", f"{self.tagplus.account}/products"):
-            price = shown.get(product["codigo"])
+            price, stock = shown.get(product["codigo"], ("", ""))
             if price:
-                assert Decimal(str(product["valor_venda_varejo"])) == price, product["codigo"]
+                assert f"{product['valor_venda_varejo']:.2f}" == price, product["codigo"]
+                assert f"{product['qtd_revenda']:.0f}" == stock, product["codigo"]
+        bound = {order_id for number in ("0", "1") if (order_id := await self._ours(self.tagplus, number))}
         for note in self.tagplus.sandbox.ask("GET", f"{self.tagplus.account}/invoices"):
-            key = note["chave_acesso"]
-            if note["status"] == "A" and key in notes:
-                assert notes[key] == "authorised"
-            if note["status"] == "S" and key in notes:
-                assert notes[key] == "cancelled"
+            state = {"A": "authorised", "S": "cancelled"}.get(note["status"])
+            of_ours = str((note.get("pedido_os_vinculada") or {}).get("id")) in bound
+            if state and (of_ours or note["chave_acesso"] in notes):
+                assert notes.get(note["chave_acesso"]) == state, note["chave_acesso"]
 
     def _products(self, sku: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.tagplus.sandbox.ask("GET", f"{self.tagplus.account}/products")

@@ -54,6 +54,29 @@ def set_to(erp: Trade, external_id: str, stage: str) -> None:
         erp.edit(external_id, situacao=words[stage])
 
 
+class TestAnIntegrationThatTinyDoesNotHave:
+    async def test_the_merchant_is_told_until_an_order_is_tied_to_one(self, db: Database, sandbox: Sandbox) -> None:
+        erp = await opened(db, sandbox, "tiny_v3", ecommerce_id="4711")
+        await erp.order("1001", LINES)
+        await erp.export()
+        assert await erp.told() == ["order.integration_unknown"]
+        await erp.export()
+        assert await erp.told() == ["order.integration_unknown"], "nothing new is known"
+        sandbox.ask("POST", f"{erp.account}/integrations", id=4711, name="Loja Sol")
+        await erp.order("1002", LINES)
+        await erp.export()
+        assert await erp.told() == []
+
+    async def test_two_lost_answers_make_no_second_order(self, db: Database, sandbox: Sandbox) -> None:
+        erp = await opened(db, sandbox, "tiny_v3", ecommerce_id="4711")
+        await erp.order("1001", LINES)
+        for _ in range(2):
+            sandbox.fault("answer_lost", match={"operation": "POST /pedidos"})
+            await erp.export()
+        await erp.export()
+        assert (len(erp.there()), await erp.waiting()) == (1, ["sent"])
+
+
 class TestSent:
     async def test_all_orders_go_from_their_placing_on_and_follow(self, erp: Trade) -> None:
         await erp.order("1001", LINES, pay=False)
@@ -220,6 +243,18 @@ class TestTracked:
         erp.forget()
         assert (await erp.export()).tally.failed == 0
         assert erp.writes() == []
+
+    async def test_deleted_over_there_and_moved_on_here_is_gone_and_no_failure(self, erp: Trade) -> None:
+        await erp.order("1001", LINES, pay=False)
+        await erp.export()
+        erp.delete((await erp.bound("1001")).external_id)
+        await erp.pay("1001", (await erp.known("1001")).total)
+        erp.forget()
+        assert (await erp.export()).tally.failed == 0
+        assert (erp.writes(), await erp.told(), await erp.waiting()) == ([], ["order.gone"], ["sent"])
+        assert (await erp.bound("1001")).gone
+        await erp.track()
+        assert await erp.told() == ["order.gone"]
 
     async def test_an_event_of_an_order_that_is_not_bound_is_unknown(self, erp: Trade) -> None:
         await erp.order("1001", LINES)

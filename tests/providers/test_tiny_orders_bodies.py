@@ -273,7 +273,7 @@ class TestWhose:
 
     def test_our_marker_decides_whatever_else_is_told(self) -> None:
         assert is_ours(self.there(notes=f"x {ORDER.marker.replace(' ', '  ')}", ecommerce="9"), ORDER, "8390")
-        assert is_ours(self.there(number="", notes=ORDER.marker), ORDER, "", by_number=False)
+        assert is_ours(self.there(number="", notes=ORDER.marker), ORDER, "")
 
     def test_another_stores_order_of_the_same_number_is_not_ours(self) -> None:
         theirs = f"Pedido 1001 · esteira {'f' * 32}"

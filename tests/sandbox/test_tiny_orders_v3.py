@@ -110,8 +110,42 @@ def test_date_of_change_is_a_day_only(v3, tiny):
     v3("GET", "/pedidos", 400, params={"dataAtualizacao": "2026-02-11 10:00:00"})
 
 
+def test_markers_are_a_bare_array_and_written_with_204(v3, tiny):
+    # §4.3, §5.1
+    path = f"/pedidos/{order_v3(v3, contact_v3(v3))}/marcadores"
+    assert v3("GET", path) == []
+    for _ in range(2):
+        v3("POST", path, 204, json=[{"descricao": "Esteira"}])
+    assert [row["descricao"] for row in v3("GET", path)] == ["Esteira"]
+    v3("POST", path, 204, json=[{"descricao": "Urgente"}])
+    assert [row["descricao"] for row in v3("GET", path)] == ["Esteira", "Urgente"]
+    v3("PUT", path, 204, json=[{"descricao": "Outro"}])
+    assert [row["descricao"] for row in v3("GET", path)] == ["Outro"]
+    v3("DELETE", path, 204)
+    assert v3("GET", path) == []
+    for wrong in ({"descricao": "Esteira"}, ["Esteira"], [{"descricao": ""}], [{"descricao": "x" * 51}]):
+        v3("POST", path, 400, json=wrong)
+    v3("POST", "/pedidos/5/marcadores", 404, json=[{"descricao": "Esteira"}])
+
+
+def test_days_are_of_creation_as_documented_or_the_orders_own(v3, tiny):
+    # OpenAPI: "Pesquisa através da data de criação do pedido"
+    tiny.settings(clock_rate=0, now="2026-02-11T10:00:00")
+    v3.token = tiny.tokens()["access_token"]
+    order_id = order_v3(v3, contact_v3(v3), data="2026-02-08")
+
+    def listed(day):
+        rows = v3("GET", "/pedidos", params={"dataInicial": day, "dataFinal": day})["itens"]
+        return [row["id"] for row in rows]
+
+    assert (listed("2026-02-11"), listed("2026-02-08")) == ([order_id], [])
+    tiny.settings(v3_days="own")
+    assert (listed("2026-02-11"), listed("2026-02-08")) == ([], [order_id])
+
+
 def test_list_filters_and_pages(v3, tiny):
     # §5.3, §4.3
+    tiny.settings(v3_days="own")
     first, second = contact_v3(v3), contact_v3(v3, nome="José", cpfCnpj="52998224725")
     ids = [order_v3(v3, first), order_v3(v3, second, situacao=0, data="2026-03-01", vendedor={"id": 5})]
 
