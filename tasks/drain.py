@@ -90,6 +90,8 @@ async def _live(db: Database, lives: list["Life"]) -> bool:
         left = set(await inbox.due(session)) - life.aside.keys()
     if left and life.is_old:
         await ask_for_next_run()
+    elif left:
+        await life.workers_end()  # idle ones: the next life finds their leases given back
     return bool(left) and not life.is_old
 
 
@@ -140,12 +142,16 @@ class Life:
             for signal in self.signals.values():
                 signal.set()
 
-    async def wind_down(self) -> None:
-        """Wait for what is under way: each worker ends with its batch."""
+    async def workers_end(self) -> None:
+        """Wait for the workers; each ends with its batch."""
         await asyncio.gather(*self.workers.values(), return_exceptions=True)
+        self._reap()
+
+    async def wind_down(self) -> None:
+        """Wait for everything that is under way."""
+        await self.workers_end()
         if self.mailman is not None:
             await asyncio.gather(self.mailman, return_exceptions=True)
-        self._reap()
 
     async def _is_quiet(self, since: float) -> bool:
         """Nothing has come for a while, and nothing that was put off falls due within another such while."""

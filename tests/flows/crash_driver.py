@@ -59,6 +59,11 @@ async def _drain_inbox(connection: str) -> str:
     return _outcome(await drain_inbox.fn(connection))
 
 
+async def _live_drain(_: str) -> str:
+    """The drain of all connections, until it is quiet."""
+    return ", ".join(sorted({f"{one.connection}: {one.outcome}" for one in await drain_inbox.fn()}))
+
+
 async def _ten_calls(connection: str) -> str:
     """Ten tasks, each with a call of its own, over one provider."""
     return await _at_once(connection, lambda provider, _: provider.list_products(1))
@@ -88,6 +93,7 @@ JOBS: dict[str, Callable[[str], Awaitable[str]]] = {
     "export-orders": _export_orders,
     "track-orders": _track_orders,
     "drain-inbox": _drain_inbox,
+    "live-drain": _live_drain,
     "ten-calls": _ten_calls,
     "ten-looks": _ten_looks,
 }

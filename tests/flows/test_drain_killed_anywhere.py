@@ -40,6 +40,46 @@ async def test_a_drain_killed_at_any_point_and_run_again_sees_to_each_event_once
     assert deaths >= 0.9 * sum(undisturbed.passed.values())
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_the_living_drain_of_two_connections_killed_here_and_there_is_taken_up_by_the_next(
+    sandbox: Sandbox, db: Database, driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its lease and those of its workers lie there, and nobody lives who would give them back."""
+    monkeypatch.setenv("ESTEIRA_TINY_SEARCH_LAG_S", "0")
+    monkeypatch.setenv("ESTEIRA_INBOX_QUIET_S", "0.3")
+    monkeypatch.setenv("ESTEIRA_INBOX_POLL_S", "0.02")
+    settings.cache_clear()
+    expected = ({"done"}, ["authorised"], ["BR1"], "31.40", "4"), "42.00"
+    tagplus = await _with_tagplus(sandbox, db)
+    undisturbed = driver.run("live-drain", "")
+    assert undisturbed.outcome == "loja-sol-tagplus: done, loja-sol-tiny-v2: done"
+    assert (await _end(db), (await tagplus.shown())["CAN-2"][0]) == expected
+    deaths = 0
+    for point in POINTS:
+        for index in range(2, undisturbed.passed[point] + 1, 4):
+            await begin_anew(db)
+            tagplus = await _with_tagplus(sandbox, db)
+            deaths += driver.run("live-drain", "", point, index).outcome == "killed"
+            driver.run("live-drain", "")
+            told = await _end(db), (await tagplus.shown())["CAN-2"][0]
+            assert told == expected, f"killed {point} {index}"
+    assert deaths >= 4
+
+
+async def _with_tagplus(sandbox: Sandbox, db: Database) -> Live:
+    """What is prepared in Tiny, and a price in TagPlus besides, of a product that Tiny has not got."""
+    await _prepared(sandbox, db)
+    tagplus = await Live.open(db, sandbox, "tagplus", pull_stock=False)
+    assert isinstance(tagplus, Live)
+    await tagplus.offer("CAN-2", "26.10")
+    await tagplus.push()
+    sandbox.ask("PATCH", f"{tagplus.account}/products/{tagplus.key('CAN-2')}", valor_venda_varejo=42.0)
+    body = f'{{"event_type": "produto_alterado", "data": [{{"id": {tagplus.key("CAN-2")}}}]}}'
+    async with db.write() as session:
+        await inbox.store(session, [Arrival(tagplus.id, MERCHANT, "produto", body.encode())])
+    return tagplus
+
+
 async def _prepared(sandbox: Sandbox, db: Database) -> Live:
     """A price, a balance, a shipped order and its note: all of it is told and none of it read."""
     sandbox.ask("POST", "/reset", catalog="empty")
