@@ -21,6 +21,7 @@ from hub.selling import stage as stage_of
 from hub.stages import is_further
 from hub.tables import Order
 from providers.contract import CallFailed, Gone, OrderStateSource, Outcome
+from tasks.sending import is_of_all
 from tasks.tracking import tracked
 from tasks.work import Work, all_of
 
@@ -119,7 +120,7 @@ async def _read(work: Work, one: Watched) -> OrderStatus | Gone | CallFailed:
     try:
         return await source.read_order(one.external_id)
     except CallFailed as failed:
-        if failed.outcome is not Outcome.REJECTED:
+        if failed.outcome is not Outcome.REJECTED or is_of_all(failed):
             raise
         return failed
 

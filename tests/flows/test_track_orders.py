@@ -300,6 +300,27 @@ class TestTracked:
         await erp.track()
         assert [(await erp.known(number)).state for number in ("1001", "1002")] == ["cancelled"] * 2
 
+    async def test_an_account_that_is_closed_in_mid_run_is_told_and_no_order_is_to_blame(
+        self, db: Database, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        erp = await opened(db, sandbox, "tagplus")
+        await erp.order("1001", LINES)
+        await erp.export()
+        read = TagPlus.read_order
+
+        async def in_debt(provider: TagPlus, external_id: str) -> Any:
+            sandbox.ask("POST", erp.account, debt=True)
+            return await read(provider, external_id)
+
+        with monkeypatch.context() as closed:
+            closed.setattr(TagPlus, "read_order", in_debt)
+            with pytest.raises(PathFailed, match="debt"):
+                await erp.track()
+        assert await erp.told() == ["connection.debt"]
+        sandbox.ask("POST", erp.account, debt=False)
+        assert (await erp.track()).tally.failed == 0
+        assert await erp.told() == []
+
 
 class TestParcels:
     @pytest.mark.parametrize("source", ["tiny_v2", "tiny_v3"], indirect=True)
