@@ -148,9 +148,9 @@ class Client:
         """The new order's id, which is not its number (`§8.1`)."""
         return await self._create("POST /pedidos", "pedidos", body)
 
-    async def set_order_status(self, external_id: str, status: str) -> None:
-        """Set an order's status. It has the same effect however often it is done."""
-        await self._patch("PATCH /pedidos/{id}", f"pedidos/{_part(external_id)}", {"status": status})
+    async def patch_order(self, external_id: str, body: Mapping[str, Any]) -> None:
+        """Set the fields given; what is not sent is kept. It has the same effect however often it is done."""
+        await self._patch("PATCH /pedidos/{id}", f"pedidos/{_part(external_id)}", body)
 
     async def notes(self, first: date, last: date) -> AsyncIterator[list[Any]]:
         """Notes issued between two days, both counted, page by page."""

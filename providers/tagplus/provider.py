@@ -295,7 +295,7 @@ class TagPlus(OverHttp):
         if reading.has_note(told):
             return False
         try:
-            await self.client.set_order_status(external_id, CANCELLED)
+            await self.client.patch_order(external_id, {"status": CANCELLED})
         except CallFailed as failed:
             if failed.outcome is not Outcome.REJECTED or failed.reason != "validation":
                 raise
@@ -311,13 +311,19 @@ class TagPlus(OverHttp):
 
     async def move_order(self, external_id: str, order: OutgoingOrder) -> str:
         """Set the status that belongs to the order's stage, if it has not come as far. It never goes back: a cancelled
-        order stays so, and a confirmed one is not opened again."""
+        order stays so, and a confirmed one is not opened again.
+
+        One that was sent before anybody knew how it would be paid has no bill yet: it gets it as it is confirmed.
+        """
         told, _ = await self.client.order(external_id)
         now, wanted = reading.status(told), self.states_told(order)
         is_ahead = now not in _FORWARD or not wanted or _FORWARD.index(wanted) <= _FORWARD.index(now)
         if is_ahead or (wanted == CANCELLED and reading.has_note(told)):
             return STAGE_OF_STATUS.get(now, "")
-        await self.client.set_order_status(external_id, wanted)
+        body: dict[str, Any] = {"status": wanted}
+        if wanted == CONFIRMED and not told.get("faturas"):
+            body |= mapper.bill(order, await self._lookups.payment(order))
+        await self.client.patch_order(external_id, body)
         return STAGE_OF_STATUS[wanted]
 
     async def changed_orders(self, since: datetime) -> AsyncIterator[list[Row]]:
