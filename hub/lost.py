@@ -32,8 +32,8 @@ async def mark_products(
     session: AsyncSession, connection: Connection, external_ids: Sequence[str], as_of: datetime
 ) -> None:
     """These products were not over there at that time: the merchant is told of those that we did not know it of, and
-    each stands as failed, so that it can be sent again."""
-    if not external_ids:
+    each stands as failed, so that it can be sent again. A system that takes no products keeps its own."""
+    if not external_ids or KIND not in connection.features.get("takes", ()):
         return
     told = set(external_ids) - await bindings.read_later(session, connection, external_ids, as_of)
     rows = await session.execute(

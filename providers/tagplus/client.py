@@ -1,7 +1,7 @@
 """The operations of TagPlus that we use, one method each (`reference/tagplus.md §4`, `§6` to `§10`)."""
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 from urllib.parse import quote
@@ -17,6 +17,7 @@ VERSION = {"X-Api-Version": "2.0"}
 PAGE_ROWS = 100
 """The most that an integrator names (`§4`); the vendor is silent."""
 MOST_PAGES = 10_000
+MOST_WALKS = 1000
 EVERYTHING = "S"
 """`filtro_grade`: parents, simple products and variations. Without it variations are left out (`§6.3`)."""
 
@@ -47,6 +48,8 @@ class Client:
     """Calls to one company's ERP, as the user who consented. Every method raises CallFailed."""
 
     http: Http
+    _first: dict[str, tuple[int, str]] = field(default_factory=dict)
+    """Of each listing under way: how many rows its first page had, and the id of the first of them."""
 
     async def me(self) -> dict[str, Any]:
         """The user in whose name we act."""
@@ -123,6 +126,10 @@ class Client:
         """One page of customers that the filters let through. The right filter leaves a handful."""
         return (await self._page("GET /clientes", "clientes", 1, fields=CUSTOMER_ROW, **filters)).rows
 
+    async def customers_of_code(self, code: str) -> list[Any]:
+        """Customers that the filter by our code lets through: every one, if it was ignored."""
+        return await self._all("GET /clientes", "clientes", fields=CUSTOMER_ROW, codigo_externo=code, sort="id")
+
     async def create_customer(self, body: Mapping[str, Any]) -> str:
         """The new customer's id: `id`, which orders take, and not `id_entidade`, which notes take (`§7`)."""
         return await self._create("POST /clientes", "clientes", body)
@@ -148,9 +155,9 @@ class Client:
         """The new order's id, which is not its number (`§8.1`)."""
         return await self._create("POST /pedidos", "pedidos", body)
 
-    async def set_order_status(self, external_id: str, status: str) -> None:
-        """Set an order's status. It has the same effect however often it is done."""
-        await self._patch("PATCH /pedidos/{id}", f"pedidos/{_part(external_id)}", {"status": status})
+    async def patch_order(self, external_id: str, body: Mapping[str, Any]) -> None:
+        """Set the fields given; what is not sent is kept. It has the same effect however often it is done."""
+        await self._patch("PATCH /pedidos/{id}", f"pedidos/{_part(external_id)}", body)
 
     async def notes(self, first: date, last: date) -> AsyncIterator[list[Any]]:
         """Notes issued between two days, both counted, page by page."""
@@ -227,8 +234,22 @@ class Client:
         if not isinstance(answer.payload, list):
             raise CallFailed(Outcome.RETRY, "unreadable", operation=operation, detail="the answer is no list")
         rows, pages = answer.payload, whole(answer.headers.get("X-Total-Pages"))
-        more = len(rows) >= per_page if not pages else page < pages and bool(rows)
+        more = page < pages and bool(rows) if pages else self._may_go_on(f"{path} {params}", page, rows)
         return Listing(rows, page + 1 if more else None, pages, answer.asked_at)
+
+    def _may_go_on(self, listing: str, page: int, rows: list[Any]) -> bool:
+        """Whether another page may follow where nobody tells how many there are: a short page may be the vendor's own
+        size of a page, so it is compared with the first. One that begins as the first did is the first once more, of
+        a table that knows no pages."""
+        this = (len(rows), identity(one(rows[0]).get("id")) if rows else "")
+        first = None if page == 1 else self._first.get(listing)
+        if rows and (first is None or (this[0] >= first[0] and (this[1] != first[1] or not this[1]))):
+            if len(self._first) >= MOST_WALKS:  # one of which only the first page is wanted never ends
+                self._first.clear()
+            self._first[listing] = first or this
+            return True
+        self._first.pop(listing, None)
+        return False
 
 
 def _part(external_id: str) -> str:

@@ -62,12 +62,14 @@ class Outside(httpx.AsyncBaseTransport):
         resolve: Resolve = resolved,
         most: int = MOST_BYTES,
         seconds: float = 30.0,
+        proxy: str | None = None,
     ) -> None:
         self._origin = _origin(origin) if origin else None
         # No connection is kept: by its address alone, one that proved to be a host's would be used for another host.
         self._inner = inner or httpx.AsyncHTTPTransport(
-            verify=authorities(), limits=httpx.Limits(max_keepalive_connections=0), proxy=proxy_for(NOWHERE)
+            verify=authorities(), limits=httpx.Limits(max_keepalive_connections=0), proxy=proxy
         )
+        self._proxy = proxy
         self._resolve = resolve
         self._most = most
         self._seconds = seconds
@@ -91,7 +93,10 @@ class Outside(httpx.AsyncBaseTransport):
         origin = _origin(str(url))
         if url.scheme != "https" and origin != self._origin:
             raise refused(url.host, "sem https")
-        found = await self._resolve(url.host, origin[2])
+        host = url.raw_host.decode("ascii")
+        if self._proxy and not _is_address(host):  # it resolves the name, and ops have told it what may be reached
+            return [host]
+        found = await self._resolve(host, origin[2])
         if origin != self._origin and not all(map(is_public, found)):
             raise refused(url.host, "endereço interno")
         return found
@@ -99,7 +104,7 @@ class Outside(httpx.AsyncBaseTransport):
     async def _sent(self, request: httpx.Request, addresses: list[str]) -> httpx.Response:
         """The answer of the first address that takes the connection. The name still goes along, for the certificate
         and for the host that serves several."""
-        extensions = {**request.extensions, "sni_hostname": request.url.host}
+        extensions = {**request.extensions, "sni_hostname": request.url.raw_host.decode("ascii")}
         error = httpx.ConnectError("the name has no address")
         for address in addresses:
             url = request.url.copy_with(host=address)
@@ -133,7 +138,7 @@ def opened(beside: Http, transport: httpx.AsyncBaseTransport | None = None) -> H
         at_once=beside.at_once,
         fixed_limit=beside.fixed_limit,
         headers={"Accept": "*/*", "Accept-Encoding": "identity"},
-        transport=transport or Outside(s.tagplus_files_origin, seconds=s.read_timeout_s),
+        transport=transport or Outside(s.tagplus_files_origin, seconds=s.read_timeout_s, proxy=proxy_for(NOWHERE)),
         attempts=min(2, beside.attempts),
         first_wait_s=beside.first_wait_s,
     )
@@ -160,6 +165,14 @@ def is_public(address: str) -> bool:
 
 _TRANSLATED = ipaddress.ip_network("64:ff9b::/96")
 """IPv6 addresses that a gateway turns into the IPv4 address at their end."""
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def refused(host: str, words: str) -> CallFailed:

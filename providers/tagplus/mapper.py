@@ -124,13 +124,20 @@ def new_order(order: OutgoingOrder, policy: Policy, payment_form: int | None) ->
             }
             for place, item in enumerate(order.items, start=1)
         ],
-        "faturas": [] if payment_form is None else [{"forma_pagamento": payment_form, "parcelas": _instalments(order)}],
+        **bill(order, payment_form),
         "valor_frete": number(order.freight),
         "valor_desconto": number(order.discount),
         "observacoes": "\n".join(part for part in (order.marker, order.notes, _delivery(order.delivery)) if part),
         "integracao": policy.order_label,
     }
     return _told(body)
+
+
+def bill(order: OutgoingOrder, payment_form: int | None) -> dict[str, Any]:
+    """How an order was paid: its total in its instalments; nothing where no payment form fits."""
+    if payment_form is None:
+        return {}
+    return {"faturas": [{"forma_pagamento": payment_form, "parcelas": _instalments(order)}]}
 
 
 def order_code(order: OutgoingOrder) -> str:

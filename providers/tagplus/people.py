@@ -16,7 +16,7 @@ async def find(client: Client, customer: OutgoingCustomer) -> list[Found]:
     wanted = customer.document
     if not wanted:
         code = customer.record_id[: mapper.MOST_CODE]
-        return reading.customers_of_code(await client.customers(codigo_externo=code), code)
+        return reading.customers_of_code(await client.customers_of_code(code), code)
     by = "cnpj" if len(wanted) == 14 else "cpf"
     for search in ({"q": wanted}, {by: mapper.masked(wanted)}, {by: wanted}):
         if found := reading.customers_of_document(await client.customers(**search), wanted):

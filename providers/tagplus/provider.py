@@ -40,8 +40,8 @@ logger = logging.getLogger(__name__)
 
 PER_MINUTE = 120
 """No limit is published (`§3`): two calls a second, as one integrator after the other got by with."""
-AT_ONCE = 2
-"""One would leave the turns of a call's own time unused; more than the calls a second gain nothing."""
+AT_ONCE = 1
+"""As little is known of calls side by side (`§3`): one after the other, unless the merchant says otherwise."""
 REFRESH_AFTER = timedelta(days=7)
 """The refresh token's life is not told; two weeks by inference (`§2.3`)."""
 _FORWARD = (OPEN, CONFIRMED, CANCELLED)
@@ -213,8 +213,15 @@ class TagPlus(OverHttp):
         return body(product, stock=self._allowed.get("stock", True))
 
     async def find_products(self, sku: str) -> list[Found]:
-        """Products and variations of exactly that code."""
-        return reading.products_of_code(await self.client.products_of_code(sku), sku) if sku else []
+        """Products and variations of exactly that code. A code that only a family of variations has is `rejected`:
+        bound to it, orders would name what cannot be sold, and a new product would be called the same."""
+        listed = await self.client.products_of_code(sku) if sku else []
+        found = reading.products_of_code(listed, sku)
+        if not found and (families := reading.families_of_code(listed, sku)):
+            words = f"No TagPlus “{sku}” é o código de um produto com variações (nº {', '.join(families)}), que não "
+            words += "se vende; mude lá o código dele, ou na loja o deste"
+            raise CallFailed(Outcome.REJECTED, "validation", operation="GET /produtos", code="family", detail=words)
+        return found
 
     async def create_product(self, product: OutgoingProduct) -> str:
         """Create it. A unit that TagPlus does not have is `rejected`, and nothing is sent."""
@@ -295,7 +302,7 @@ class TagPlus(OverHttp):
         if reading.has_note(told):
             return False
         try:
-            await self.client.set_order_status(external_id, CANCELLED)
+            await self.client.patch_order(external_id, {"status": CANCELLED})
         except CallFailed as failed:
             if failed.outcome is not Outcome.REJECTED or failed.reason != "validation":
                 raise
@@ -311,13 +318,19 @@ class TagPlus(OverHttp):
 
     async def move_order(self, external_id: str, order: OutgoingOrder) -> str:
         """Set the status that belongs to the order's stage, if it has not come as far. It never goes back: a cancelled
-        order stays so, and a confirmed one is not opened again."""
+        order stays so, and a confirmed one is not opened again.
+
+        One that was sent before anybody knew how it would be paid has no bill yet: it gets it as it is confirmed.
+        """
         told, _ = await self.client.order(external_id)
         now, wanted = reading.status(told), self.states_told(order)
         is_ahead = now not in _FORWARD or not wanted or _FORWARD.index(wanted) <= _FORWARD.index(now)
         if is_ahead or (wanted == CANCELLED and reading.has_note(told)):
             return STAGE_OF_STATUS.get(now, "")
-        await self.client.set_order_status(external_id, wanted)
+        body: dict[str, Any] = {"status": wanted}
+        if wanted == CONFIRMED and not told.get("faturas"):
+            body |= mapper.bill(order, await self._lookups.payment(order))
+        await self.client.patch_order(external_id, body)
         return STAGE_OF_STATUS[wanted]
 
     async def changed_orders(self, since: datetime) -> AsyncIterator[list[Row]]:

@@ -90,16 +90,26 @@ def stock(payload: Any, as_of: datetime) -> StockRecord | Refused:
 
 
 def products_of_code(rows: list[Any], code: str) -> list[Found]:
-    """The products and variations among the rows whose code is exactly that one, each once.
+    """The products and variations among the rows whose code is exactly that one, each once; no family of variations,
+    which cannot be sold.
 
     The comparison is ours, as a filter may be ignored. A numeric code may come as a number (`§6.3`).
     """
+    return list(_of_code(rows, code, counted=True).values())
+
+
+def families_of_code(rows: list[Any], code: str) -> list[str]:
+    """The families (`§6.4`) among the rows whose code is exactly that one."""
+    return list(_of_code(rows, code, counted=False))
+
+
+def _of_code(rows: list[Any], code: str, *, counted: bool) -> dict[str, Found]:
     found = {}
     for told in map(one, rows):
         external_id = identity(told.get("id"))
-        if external_id and code and text(told.get("codigo")) == code:
+        if external_id and code and text(told.get("codigo")) == code and is_counted(told) is counted:
             found[external_id] = Found(external_id, _is_on(told))
-    return list(found.values())
+    return found
 
 
 def customers_of_document(rows: list[Any], wanted: str) -> list[Found]:

@@ -209,7 +209,8 @@ class ApiCall:
     ) -> Answer:
         """Answer a list call: a bare array and X-Total-Pages (§4)."""
         page = Listing(self.store, view, self.query, self.header("x-data-filter")).run(table, fits, main)
-        return Answer(page.rows, headers=((b"x-total-pages", b"%d" % page.pages),))
+        told = ((b"x-total-pages", b"%d" % page.pages),) if self.settings.tagplus_total_pages else ()
+        return Answer(page.rows, headers=told)
 
     def _parameters(self) -> dict[str, str]:
         params = urlencoded(self.request.query)

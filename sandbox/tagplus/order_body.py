@@ -6,7 +6,7 @@ from typing import Any
 
 from sandbox.core.clock import local_text, parse_local
 from sandbox.tagplus.accounts import Actor
-from sandbox.tagplus.checks import Field, Refused, check, forbidden
+from sandbox.tagplus.checks import Field, Refused, check, forbidden, invalid
 from sandbox.tagplus.lookups import USER_ID
 from sandbox.tagplus.query import find
 from sandbox.tagplus.stock import quantities, settle_row
@@ -129,6 +129,7 @@ def priced(actor: Actor, item: Mapping[str, Any], at: int) -> dict[str, Any]:
     """Return a line as it is stored: with its price, or Refused when the product has none."""
     store = actor.store
     product = find(store.products, item["produto_servico"], "Produto", "produto_servico")
+    _check_whole(store, product, item.get("qtd", 1), f"/itens/{at}/qtd")
     usual = product["valor_venda_varejo"]
     price = item.get("valor_unitario")
     if price is None and "valor_venda" in item:
@@ -166,6 +167,13 @@ def billed(store: Store, bill: Mapping[str, Any], at: int) -> dict[str, Any]:
         "qtd_parcelas": bill.get("qtd_parcelas", len(parts)),
         "valor_total_parcelas": bill.get("valor_total_parcelas", worth), "parcelas": parts,
     }  # fmt: skip
+
+
+def _check_whole(store: Store, product: Row, amount: float, path: str) -> None:
+    """Refused for a part of what is sold whole (§4); where the product names no unit nobody can say."""
+    unit = store.tables["unidades"].rows.get(product["unidade_saida"])
+    if unit is not None and not unit["fracionado"] and amount != int(amount):
+        raise invalid(path, f"A unidade {unit['sigla']} não permite quantidade fracionada: {amount}")
 
 
 def _check_status(actor: Actor, row: Row, status: str) -> None:

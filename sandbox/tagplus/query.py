@@ -13,7 +13,7 @@ from sandbox.tagplus.store import INDEXED, Row, Store, Table, stamp
 
 Getter = Callable[[Store, Row], Any]
 Moment = Callable[[Row], float | None]
-PAGE_CAP, PAGE_SIZE = 100, 20
+PAGE_SIZE = 20
 RESERVED = frozenset(
     {"page", "per_page", "sort", "fields", "q", "since", "until", "access_token", "filtro_grade", "nome_arquivo"}
 )
@@ -87,7 +87,10 @@ class Listing:
         self._search(found)
         self._range(found)
         self._sort(found)
-        page, size = self._whole("page", 1), min(self._whole("per_page", PAGE_SIZE), PAGE_CAP)
+        page, size = (
+            self._whole("page", 1),
+            min(self._whole("per_page", PAGE_SIZE), int(self.store.settings.tagplus_page_cap)),
+        )
         names = self._names(main or self.view.main)
         shown = [self.view.pick(self.store, row, names) for row in found[(page - 1) * size : page * size]]
         return Page(shown, -(-len(found) // size))
@@ -109,6 +112,8 @@ class Listing:
                 if self.store.settings.tagplus_unknown_filter == "refuse":
                     raise Refused(422, "filtro_invalido", f"Filtro desconhecido: {name}", [{"id": None, "field": name}])
                 del filters[name]
+        if self.store.settings.tagplus_code_filter == "ignored":
+            filters.pop("codigo_externo", None)
         return filters
 
     def _passes(self, row: Row, filters: Mapping[str, str]) -> bool:

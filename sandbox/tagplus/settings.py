@@ -12,6 +12,11 @@ TAGPLUS_SETTINGS = {
     "tagplus_per_minute": Spec(0, "calls a minute of every account; 0 = no limit (§3)"),
     "tagplus_search_lag_s": Spec(0.0, "sandbox seconds until lists show an edit"),
     "tagplus_unknown_filter": Spec("ignore", "a filter by an unknown plain name (§13)", ("ignore", "refuse")),
+    "tagplus_code_filter": Spec(
+        "works", "a filter by `codigo_externo`, shown in no source (§8.2)", ("works", "ignored")
+    ),
+    "tagplus_page_cap": Spec(100, "the most rows of a page (§4)", low=1),
+    "tagplus_total_pages": Spec(True, "lists tell X-Total-Pages (§4)"),
     "tagplus_document_filter": Spec("both", "how `cpf=`, `cnpj=` must be written (§4)", ("both", "digits", "masked")),
     "tagplus_customer_rows": Spec(
         "observed",

@@ -145,6 +145,29 @@ class TestWhoseItIs:
         assert (await accounts.verify(tagplus.db, again)).account.name
 
 
+class TestLists:
+    @pytest.mark.parametrize("told", [True, False])
+    @pytest.mark.parametrize("cap", [7, 100])
+    async def test_all_is_listed_whatever_size_the_pages_have(self, tagplus: Subject, told: bool, cap: int) -> None:
+        tagplus.sandbox.ask("POST", f"{ACCOUNT}/seed", products=20)
+        tagplus.sandbox.ask("POST", "/settings", tagplus_page_cap=cap, tagplus_total_pages=told)
+        async with tagplus.opened() as provider:
+            balances = [one.external_id async for page in provider.changed_stock(utcnow()) for one in page.records]
+        assert sorted(balances) == sorted(tagplus.vendor.on_sale())
+
+    async def test_the_code_of_a_family_of_variations_is_no_products(self, tagplus: Subject) -> None:
+        child = {"codigo": "CAM-A", "descricao": "Camisa - Azul", "valor_venda_varejo": 30}
+        family = tagplus.sandbox.ask(
+            "POST", f"{ACCOUNT}/products", descricao="Camisa", codigo="CAM", tipo="G", filhos=[child]
+        )
+        async with tagplus.opened() as provider:
+            assert len(await provider.find_products("CAM-A")) == 1
+            with pytest.raises(CallFailed) as raised:
+                await provider.find_products("CAM")
+            assert (raised.value.outcome, raised.value.reason) == (Outcome.REJECTED, "validation")
+            assert str(family["id"]) in raised.value.detail
+
+
 class TestPeople:
     async def test_an_order_is_the_customers_and_not_that_of_the_same_entity_number(self, tagplus: Subject) -> None:
         people = [
@@ -169,6 +192,15 @@ class TestPeople:
             tagplus.sandbox.ask("PATCH", f"{ACCOUNT}/customers/{first}", ativo=False)
             found = await provider.find_customers(BUYER)
         assert [(one.external_id, one.active) for one in found] == [(second, True), (first, False)]
+
+    async def test_a_guest_is_found_among_hundreds_whatever_the_filter_does(self, tagplus: Subject) -> None:
+        async with tagplus.opened() as provider:
+            for n in range(101):
+                await provider.create_customer(replace(GUEST, record_id=f"{n:032x}"))
+            for filtering in ("works", "ignored"):
+                tagplus.sandbox.ask("POST", "/settings", tagplus_code_filter=filtering)
+                found = await provider.find_customers(replace(GUEST, record_id=f"{100:032x}"))
+                assert [one.external_id for one in found] == [str(stored(tagplus, "customers")[100]["id"])]
 
     async def test_where_all_orders_go_a_buyer_needs_a_document(self, tagplus: Subject) -> None:
         async with tagplus.opened(policy=Policy.model_validate({**NO_QUOTA, "orders": "all"})) as provider:

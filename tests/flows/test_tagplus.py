@@ -95,6 +95,10 @@ class Shop(Erp):
         (found,) = [row for row in self.sandbox.ask("GET", f"{ACCOUNT}/products") if row["codigo"] == sku]
         return found
 
+    def forms(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.sandbox.ask("GET", ACCOUNT)["lookups"]["formas_pagamento"]
+        return found
+
     def orders(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.sandbox.ask("GET", f"{ACCOUNT}/orders")
         return found
@@ -195,6 +199,30 @@ async def test_a_cancellation_waits_for_an_account_in_debt(shop: Shop) -> None:
     shop.sandbox.ask("POST", ACCOUNT, debt=False)
     await shop.export()
     assert ([sale["status"] for sale in shop.orders()], await shop.notices()) == (["C"], [])
+
+
+@pytest.mark.parametrize("typed", [False, True])
+async def test_an_order_that_was_sent_unpaid_gets_its_bill_with_the_payment(
+    db: Database, sandbox: Any, typed: bool
+) -> None:
+    shop = await Shop.connect(db, sandbox, orders="all")
+    await shop.offer("CAN-1", "25.00")
+    await shop.order("1001", [("CAN-1", "2", "25.00")], pay=False, payment_method="")
+    await shop.export()
+    (sale,) = shop.orders()
+    assert (sale["status"], sale["faturas"]) == ("A", [])
+    if typed:  # by hand, over there
+        form = next(row["id"] for row in shop.forms() if row["descricao"] == "Dinheiro")
+        bill = {"forma_pagamento": form, "parcelas": [{"valor_parcela": 50}]}
+        shop.sandbox.ask("PATCH", f"{ACCOUNT}/orders/{sale['id']}", faturas=[bill])
+    paid = payments.PaymentEvent("p1", payments.Happened.APPROVED, Decimal("50.00"), method="pix")
+    async with db.write() as session:
+        await payments.record(session, MERCHANT, "1001", paid)
+    await shop.export()
+    (sale,) = shop.orders()
+    (bill,) = sale["faturas"]
+    assert (sale["status"], bill["forma_pagamento"]["descricao"]) == ("B", "Dinheiro" if typed else "PIX")
+    assert [part["valor_parcela"] for part in bill["parcelas"]] == [50]
 
 
 async def test_an_account_in_debt_ends_no_record_and_goes_on_when_it_has_paid(shop: Shop) -> None:

@@ -157,6 +157,15 @@ async def test_one_of_ours_that_is_gone_is_told_stays_in_the_store_and_comes_bac
     assert (await one(db, Notice)).cleared_at is not None
 
 
+async def test_a_system_that_takes_no_products_tells_nobody_to_send_one_again(
+    db: Database, erp: Connection, cup: Product
+) -> None:
+    erp.features = {"takes": ["order"]}
+    await reprice(db, erp, gone=["1"])
+    assert not (await one(db, Binding)).gone
+    assert await rows(db, Notice) == []
+
+
 async def test_one_that_was_read_since_is_not_gone(db: Database, erp: Connection, cup: Product) -> None:
     await reprice(db, erp, product("1"))
     await reprice(db, erp, gone=["1"], as_of=utcnow() - HOUR)

@@ -88,6 +88,32 @@ async def test_a_smaller_page_than_asked_for_is_no_end_where_the_pages_are_told(
     assert (await provider.list_products(1)).next == 2
 
 
+@pytest.mark.parametrize("count", [0, 1, 49, 50, 51, 100, 120])
+async def test_a_vendor_whose_pages_are_smaller_and_who_tells_no_number_is_walked_to_the_end(
+    db: Database, count: int
+) -> None:
+    for provider in (opened(db, table(many(count), most=50))[0] for _ in range(2)):
+        rows, page = [], 1
+        while page is not None:
+            found = await provider.list_products(page)
+            rows += found.rows
+            page = found.next
+        assert [row.external_id for row in rows] == [str(n) for n in range(1, count + 1)]
+
+
+async def test_a_walk_that_is_taken_up_in_the_middle_goes_on(db: Database) -> None:
+    provider, _ = opened(db, table(many(120), most=50))
+    assert (await provider.list_products(2)).next == 3
+    assert (await provider.list_products(3)).next is None
+
+
+async def test_a_table_that_knows_no_pages_is_read_twice_and_not_for_ever(db: Database) -> None:
+    rows = httpx.Response(200, json=many(7))
+    provider, vendor = opened(db, rows)
+    assert len(await provider.client.products_of_code("S-1")) >= 7
+    assert len(vendor.requests) == 2
+
+
 async def test_nothing_found_may_be_a_404(db: Database) -> None:
     provider, _ = opened(db, httpx.Response(404, json={"error_code": "nao_encontrado"}))
     assert await provider.find_products("S-1") == []
@@ -130,7 +156,7 @@ async def test_a_create_that_tells_no_id_may_have_been_one(db: Database) -> None
 async def test_of_payment_forms_only_what_is_needed_is_asked(db: Database) -> None:
     """The whole answer holds secrets of payment gateways (`§10`)."""
     forms = [{"id": 3, "ativo": 1, "descricao": "PIX", "forma_pagamento_base": 15, "qtd_max_parcelas": 1}]
-    provider, vendor = opened(db, table([]), table(forms), httpx.Response(201, json={"id": 9}))
+    provider, vendor = opened(db, table([]), table(forms, told=True), httpx.Response(201, json={"id": 9}))
     assert await provider.create_order(ORDER, Attempt()) == "9"
     asked = vendor.requests[1].url
     assert asked.path == "/formas_pagamento"

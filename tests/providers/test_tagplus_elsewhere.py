@@ -78,6 +78,16 @@ async def test_the_origin_that_ops_named_may_be_inside_and_no_other_port_of_it(d
     assert len(vendor.requests) == 1
 
 
+async def test_a_proxy_is_given_the_name_and_no_inner_address(db: Database) -> None:
+    vendor, names = Vendor(httpx.Response(200, content=b"<nfeProc/>")), Names()
+    http = outside(db, vendor, names, proxy="http://proxy.invalid:3128")
+    assert (await http.ask(LINKED, "GET", "https://files.example/1.xml")).body == b"<nfeProc/>"
+    assert (str(vendor.requests[0].url), names.asked) == ("https://files.example/1.xml", [])
+    with pytest.raises(CallFailed):
+        await http.ask(LINKED, "GET", f"https://{INNER}/1.xml")
+    assert len(vendor.requests) == 1
+
+
 @pytest.mark.parametrize("packed", [False, True])
 async def test_a_file_that_is_too_large_is_dropped_even_if_it_came_small(db: Database, packed: bool) -> None:
     body = b"<" + b" " * 5000

@@ -165,3 +165,14 @@ def test_the_merchant_sees_the_body_as_it_came(tag):
     made = tag.erp("POST", "orders", {"itens": [{"produto_servico": tag.item}], "codigo_externo": "MAO"})
     tag.erp("DELETE", f"orders/{made['id']}")
     assert tag.erp("GET", "orders?codigo_externo=MAO") == []
+
+
+def test_a_part_of_what_is_sold_whole_is_refused(tag):
+    units = {row["sigla"]: row["id"] for row in tag.get("/unidades", per_page=100)}
+    piece = tag.product(codigo="PECA-1", unidade_saida=units["PC"])["id"]
+    cloth = tag.product(codigo="PANO-1", unidade_saida=units["MT"])["id"]
+    for item, qtd, status in ((piece, 2, 201), (piece, 1.5, 422), (cloth, 1.5, 201)):
+        body = {"itens": [{"produto_servico": item, "qtd": qtd, "valor_unitario": 10}]}
+        answer = tag.write("POST", "/pedidos", body, status)
+        if status == 422:
+            assert answer["errors"][0]["dataPath"] == "/itens/0/qtd"
