@@ -21,6 +21,7 @@ LONGEST_NUMBER = 50
 LONGEST_NOTES = 100
 LONGEST_CODE = 30
 """A contact's `codigo`."""
+SITUATION_LETTERS = 15
 CANCELLED = "cancelado"
 
 
@@ -126,9 +127,15 @@ def situation_for(policy: Policy, stage: str) -> Situation:
 
 
 def situation(told: Any) -> Situation | None:
-    """The situation of a word of any spelling ("Pronto para envio", "Faturado (atendido)") or number; None for none."""
+    """The situation of a word of any spelling ("Pronto para envio", "Faturado (atendido)") or number; None for none.
+
+    v2 gives the field 15 letters (`§3.7`): a word that fills them may be the beginning of one.
+    """
     word = plain(text(told))
-    return _BY_WORD.get(word) or _BY_CODE.get(word)
+    if (found := _BY_WORD.get(word) or _BY_CODE.get(word)) or len(text(told)) < SITUATION_LETTERS:
+        return found
+    begun = {known.word: known for whole, known in _BY_WORD.items() if whole.startswith(word)}
+    return next(iter(begun.values())) if len(begun) == 1 else None
 
 
 def stage_of(told: Any) -> str:

@@ -70,6 +70,7 @@ class OrdersToTiny(OverHttp):
         self._marked: dict[str, str] = {}
         """Their id → ours, of orders that were made or looked at: what is marked as another's is not read again for
         each order of a buyer who has many."""
+        self._odd: set[str] = set()
         self.integration: IntegrationState = ""
         self._looked_at_integration = False
 
@@ -147,6 +148,9 @@ class OrdersToTiny(OverHttp):
         except CallFailed as failed:
             return gone(external_id, failed)
         status = self._words.status(payload, external_id, asked_at)
+        if status.told and not status.stage and status.told not in self._odd:
+            self._odd.add(status.told)
+            logger.warning("%s: unknown situation of an order: %.40s", self.http.system, status.told)
         return replace(status, stage=stage_meant(self.policy, status.told))
 
     def _is_settled(self, payload: Any, stage: str) -> bool:

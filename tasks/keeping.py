@@ -16,7 +16,7 @@ def is_wanted(connection: Connection) -> bool:
 
 
 async def renew(work: Work) -> None:
-    """Renew the tokens of one connection, if they have not been for a week. A dry run leaves them."""
+    """Renew the tokens of one connection, if nobody has for as long as its system says. A dry run leaves them."""
     work.tally.read = 1
     if not work.dry_run and await keep_alive(work.db, work.connection):
         work.tally.changed = 1

@@ -26,6 +26,9 @@ from providers.tiny_v3.client import PAGE_ROWS, Client
 
 logger = logging.getLogger(__name__)
 
+REFRESH_AFTER = timedelta(hours=12)
+"""The refresh token lives a day (`§4.1`): with everything off and no orders nothing else would renew it."""
+
 
 class TinyV3(InvoicesOfTiny):
     """One account of Tiny by OAuth."""
@@ -73,7 +76,9 @@ class TinyV3(InvoicesOfTiny):
     @staticmethod
     def app() -> OAuthApp:
         """How consent is asked for (`reference/tiny.md §4.1`)."""
-        return OAuthApp(settings().tiny_v3_authorize_url, settings().tiny_v3_token_url, scope="openid")
+        return OAuthApp(
+            settings().tiny_v3_authorize_url, settings().tiny_v3_token_url, "openid", refresh_after=REFRESH_AFTER
+        )
 
     async def check(self) -> Account:
         """Who the account is. The first products are asked for too: an app without that permission is told here."""

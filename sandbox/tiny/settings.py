@@ -27,7 +27,9 @@ TINY_SETTINGS = {
         "object", "form of `registros` in a good answer of pedido.incluir and gerar.nota (§2.5)", ("object", "list")
     ),
     "order_situation": Spec(
-        "text", "situation of orders in v2 reads: the text or the code [I] (§3.9)", ("text", "code")
+        "text",
+        "situation of orders in v2 reads: the text, the code [I] (§3.9), or the text cut to its 15 letters (§3.7)",
+        ("text", "code", "cut"),
     ),
     "duplicate_order": Spec(
         "accept",

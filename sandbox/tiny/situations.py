@@ -21,6 +21,7 @@ NUMBERS = {code: number for code, number, _ in ORDER_SITUATIONS}
 BY_NUMBER = {number: code for code, number, _ in ORDER_SITUATIONS}
 TEXTS = {code: texts for code, _, texts in ORDER_SITUATIONS}
 
+LONGEST = 15
 PENDING, CANCELLED, REJECTED, AUTHORIZED, PRINTED, DENIED = 1, 3, 5, 6, 7, 10
 INVOICE_TEXTS = {
     1: "Pendente",
@@ -51,9 +52,9 @@ def show_situation(code: str, how: str, row: bool, variant: int) -> str:
     texts = TEXTS[code]
     if how == "code":
         return code
-    if variant >= 0:
-        return texts[variant % len(texts)]
-    return texts[min(1, len(texts) - 1)] if row else texts[0]
+    at = variant % len(texts) if variant >= 0 else min(1, len(texts) - 1) if row else 0
+    shown = texts[at]
+    return shown[:LONGEST] if how == "cut" else shown
 
 
 _WORDS = {code: code for code in CODES}

@@ -49,8 +49,19 @@ class TestIdleConsents:
             (notice,) = await standing_notices(session, connection.merchant_id)
         assert notice.code == "connection.token"
 
+    @pytest.mark.parametrize(("hours", "is_due"), [(11.9, False), (12.1, True), (20.0, True)])
+    async def test_a_pair_of_tiny_v3_is_renewed_after_half_a_day(
+        self, hub_db: Database, sandbox: Sandbox, hours: float, is_due: bool
+    ) -> None:
+        """Its refresh token lives a day (`reference/tiny.md §4.1`)."""
+        subject = Subject("tiny_v3", hub_db, sandbox)
+        aged = {"lifetime_s": 14_400, "expires_at": (utcnow() - timedelta(hours=hours - 4)).isoformat()}
+        connection = await subject.connection(Policy.model_validate(NO_QUOTA), {}, aged)
+        assert [await accounts.keep_alive(hub_db, connection) for _ in range(3)] == [is_due, False, False]
+        assert sandbox.ask("GET", "/calls/summary")["refreshes"] == int(is_due)
+
     async def test_where_an_idle_pair_is_left_alone_nothing_is_asked(self, hub_db: Database, sandbox: Sandbox) -> None:
-        for kind in ("tiny_v2", "tiny_v3", "contaazul"):
+        for kind in ("tiny_v2", "contaazul"):
             subject = Subject(kind, hub_db, sandbox)
             connection = await subject.connection(Policy.model_validate(NO_QUOTA), {}, self._aged(30))
             assert not await accounts.keep_alive(hub_db, connection)

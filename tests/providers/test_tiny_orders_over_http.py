@@ -13,6 +13,7 @@ from hub import nfe
 from hub.policy import Policy
 from hub.records import OutgoingAddress, OutgoingCustomer, OutgoingInstalment, OutgoingItem, OutgoingOrder
 from hub.stages import Stage
+from providers import tiny_orders
 from providers.contract import (
     Attempt,
     CallFailed,
@@ -403,6 +404,23 @@ class TestProgress:
         created = await shop.send(order)
         assert await shop.provider.move_order(created, replace(order, stage=stage)) == stage
         assert (await shop.provider.read_order(created)).stage == stage
+
+    @pytest.mark.parametrize("kind", ["tiny_v2"])
+    @pytest.mark.parametrize("stage", [stage.value for stage in Stage])
+    async def test_a_situation_cut_to_fifteen_letters_is_known(self, shop: Shop, stage: str) -> None:
+        shop.set(order_situation="cut")
+        created = await shop.send(shop.order(stage=stage))
+        assert (await shop.provider.read_order(created)).stage == stage
+
+    @pytest.mark.parametrize("kind", ["tiny_v2"])
+    async def test_a_situation_that_nobody_knows_is_no_stage_and_is_logged_once(
+        self, shop: Shop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        created = await shop.send(shop.order())
+        monkeypatch.delitem(tiny_orders._BY_WORD, "aprovado")
+        for _ in range(2):
+            assert (await shop.provider.read_order(created)).stage == ""
+        assert caplog.text.count("unknown situation of an order: Aprovado") == 1
 
     async def test_what_the_merchant_did_meanwhile_counts(self, shop: Shop) -> None:
         order = shop.order()
