@@ -8,6 +8,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from hub import selection
 from hub.clock import utcnow
 from hub.policy import Policy
 from hub.tables import Connection, Merchant
@@ -107,14 +108,20 @@ async def works_again(session: AsyncSession, connection_id: str) -> None:
 
 
 async def checked(session: AsyncSession, connection_id: str, account: str, features: dict[str, Any]) -> None:
-    """`check` went through: the connection works, and this is what its account can do."""
+    """`check` went through: the connection works, and this is what its account can do.
+
+    Of what it takes from now on, and did not before, it gets all that the store has.
+    """
     found = await find(session, connection_id)
+    before = set(found.features.get("takes", ()))
     found.state = ConnectionState.ACTIVE
     found.state_reason = ""
     found.account = account
     found.features = {**found.features, **features}
     found.checked_at = utcnow()
     session.add(found)
+    fresh = set(found.features.get("takes", ())) - before
+    await selection.queue_everything(session, found, Policy.model_validate(found.policy), fresh)
 
 
 async def learn(session: AsyncSession, connection_id: str, features: dict[str, Any]) -> None:

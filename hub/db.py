@@ -6,14 +6,12 @@ import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, TypeVar
 
+from sqlalchemy import ColumnElement, Table, event, func, select
 from sqlalchemy import Connection as SyncConnection
-from sqlalchemy import Table, event, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 SQLITE_BUSY_TIMEOUT_MS = 30_000
-MOST_VALUES = 30_000
-"""Bound values in one statement: SQLite takes 32,766, asyncpg 32,767."""
 
 # SQLAlchemy hides parameters when it is told to, but at DEBUG it prints every row that it reads, decrypted.
 logging.getLogger("sqlalchemy.engine.Engine").addFilter(lambda record: record.levelno > logging.DEBUG)
@@ -105,26 +103,29 @@ async def upsert_rows(
     key: Sequence[str],
     update: Sequence[str] | None = None,
     increment: Sequence[str] = (),
+    become: Mapping[str, ColumnElement[Any]] | None = None,
 ) -> None:
     """Insert rows; where `key` (a unique key) is taken already, set `update` (default: all other columns given).
 
-    The columns of `increment` count up by one on every such meeting.
+    The columns of `increment` count up by one on every such meeting, and those of `become` get the value of an
+    expression over the row as it stood.
     """
     if not rows:
         return
     dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
     given = list(rows[0])
     columns = [name for name in given if name not in key] if update is None else list(update)
-    for chunk in chunked(rows, max(1, MOST_VALUES // len(given))):
-        # A list of rows is compiled anew each time, which takes longer than writing one row does.
-        statement = dialect.insert(table).values([dict(row) for row in chunk] if len(chunk) > 1 else dict(chunk[0]))
-        if columns or increment:
-            new = {name: statement.excluded[name] for name in columns}
-            new |= {name: table.c[name] + 1 for name in increment}
-            statement = statement.on_conflict_do_update(index_elements=list(key), set_=new)
-        else:
-            statement = statement.on_conflict_do_nothing(index_elements=list(key))
-        await session.execute(statement)
+    statement = dialect.insert(table)
+    if columns or increment:
+        new = {name: statement.excluded[name] for name in columns}
+        new |= {name: table.c[name] + 1 for name in increment}
+        new |= become or {}
+        statement = statement.on_conflict_do_update(index_elements=list(key), set_=new)
+    else:
+        statement = statement.on_conflict_do_nothing(index_elements=list(key))
+    # One statement, sent with each row: one that names all the rows is compiled anew each time, and a catalogue's worth
+    # of that holds the write lock for a minute.
+    await session.execute(statement, [dict(row) for row in rows])
 
 
 def chunked(values: Sequence[T], size: int) -> list[Sequence[T]]:

@@ -1,25 +1,27 @@
 """The outbox: "this record must reach that connection"."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, or_, select, true, update
+from sqlalchemy import ColumnElement, Table, and_, case, null, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from hub import connections
 from hub.clock import utcnow
 from hub.connections import SwitchedOffError
-from hub.db import upsert_rows
+from hub.db import chunked, upsert_rows
 from hub.ids import new_id
 from hub.policy import Policy
 from hub.tables import Connection, Lease, OutboxEntry, Selection
 from hub.tables.tenancy import ConnectionState
 
 KIND_OF_GROUP = {"data": "product", "pictures": "product", "price": "price", "stock": "stock", "order": "order"}
+CHUNK = 1000
+"""Records that one statement names: PostgreSQL takes 32,767 values, and a catalogue may have more products."""
 CHOSEN_KINDS = frozenset({"product", "price", "stock"})
 """The kinds that send mode `selected` holds back; orders go out whatever was selected."""
 
@@ -92,8 +94,8 @@ async def enqueue(
         pairs = {(record, KIND_OF_GROUP[group]) for record, group in changed}
         pairs = {(record, kind) for record, kind in pairs if kind in target.kinds}
         if target.selected_only and pairs:
-            selected = await _selected(session, target.connection_id, {record for record, _ in pairs})
-            pairs = {(record, kind) for record, kind in pairs if record in selected or kind not in CHOSEN_KINDS}
+            chosen = await selected(session, target.connection_id, {record for record, _ in pairs})
+            pairs = {(record, kind) for record, kind in pairs if record in chosen or kind not in CHOSEN_KINDS}
         for record, kind in sorted(pairs):
             rows[target.connection_id, kind, record] = {
                 **_blank(now),
@@ -104,37 +106,36 @@ async def enqueue(
             }
     table = OutboxEntry.__table__  # type: ignore[attr-defined]
     key = ["connection_id", "kind", "record_id"]
-    await upsert_rows(session, table, list(rows.values()), key=key, update=["updated_at"], increment=["version"])
-    for connection_id in {target.connection_id for target in wanted_by}:
-        records = {record for connection, _, record in rows if connection == connection_id}
-        # What is being sent, or may have been, is left alone: its end sees the new version and queues it again.
-        await session.execute(
-            update(OutboxEntry)
-            .where(
-                col(OutboxEntry.connection_id) == connection_id,
-                col(OutboxEntry.record_id).in_(records),
-                col(OutboxEntry.kind).in_({kind for _, kind, _ in rows}),
-                col(OutboxEntry.updated_at) == now,
-                col(OutboxEntry.state).in_(["pending", "sent", "failed", "skipped"]),
-            )
-            .values(
-                queued_at=case((col(OutboxEntry.state) == "pending", col(OutboxEntry.queued_at)), else_=now),
-                state="pending",
-                attempts=0,
-                not_before=None,
-            )
-            .execution_options(synchronize_session=False)
-        )
+    again = _waiting_again(table, now)
+    given = list(rows.values())
+    await upsert_rows(session, table, given, key=key, update=["updated_at"], increment=["version"], become=again)
     return len(rows)
 
 
-async def _selected(session: AsyncSession, connection_id: str, records: set[str]) -> set[str]:
-    found = await session.execute(
-        select(col(Selection.product_id)).where(
-            col(Selection.connection_id) == connection_id, col(Selection.product_id).in_(records)
+def _waiting_again(table: Table, now: datetime) -> dict[str, ColumnElement[Any]]:
+    """What an entry becomes when it is queued again. What is being sent, or may have been, is left alone: its end sees
+    the new version and queues it again."""
+    old = table.c
+    settled = and_(old.state != "claimed", old.state != "unknown")
+    return {
+        "state": case((settled, "pending"), else_=old.state),
+        "queued_at": case((and_(settled, old.state != "pending"), now), else_=old.queued_at),
+        "attempts": case((settled, 0), else_=old.attempts),
+        "not_before": case((settled, null()), else_=old.not_before),
+    }
+
+
+async def selected(session: AsyncSession, connection_id: str, records: Collection[str]) -> set[str]:
+    """Which of the products the merchant selected for the connection."""
+    chosen: set[str] = set()
+    for some in chunked(sorted(records), CHUNK):
+        found = await session.execute(
+            select(col(Selection.product_id)).where(
+                col(Selection.connection_id) == connection_id, col(Selection.product_id).in_(some)
+            )
         )
-    )
-    return set(found.scalars())
+        chosen.update(found.scalars())
+    return chosen
 
 
 @dataclass(frozen=True, slots=True)

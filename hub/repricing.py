@@ -1,8 +1,10 @@
 """Prices only: the store keeps the products, and the ERP's price of those that it has comes back.
 
 The merchant's two places for a price are both right, each for what was said there last. What was queued here and is not
-over there yet is newer than any reading; what was asked for before our own price arrived there is older than that.
-Without a % rule only: under one, a price of the rule's making cannot be told from one that the merchant made.
+over there yet is newer than any reading, also where it was refused; what was asked for before our own price arrived
+there is older than that. Of a product that was not selected nothing is sent, so nothing comes back either: what stands
+there is what stood there before the store's last word. Without a % rule only: under one, a price of the rule's making
+cannot be told from one that the merchant made.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,7 +16,7 @@ from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from hub import bindings, lost, money, outbox, quarantine
+from hub import bindings, lost, money, outbox, quarantine, selling
 from hub.catalog import price_hash, refuse, unfit
 from hub.changes import KIND, Change
 from hub.clock import utcnow
@@ -96,16 +98,27 @@ async def apply(
 async def plan(
     session: AsyncSession, connection: Connection, readings: Iterable[ProductRecord | Refused], *, as_of: datetime
 ) -> PricePlan:
-    """Decide which prices change. What is not bound is none of ours. Writes nothing."""
+    """Decide which prices change. What is not bound is none of ours. Writes nothing.
+
+    By the policy as it stands at this moment: a run may be hours old, and a % rule that was set meanwhile has gone out.
+    """
     planned = PricePlan(connection, as_of)
     latest = {reading.external_id: reading for reading in readings}
     standing = await _standing(session, connection, list(latest))
+    policy = await selling.policy_of(session, connection.id)
+    if not is_wanted(policy):
+        planned.stale = list(standing)
+        return planned
+    kept = await _not_sent(session, connection, policy, standing)
     newer = await bindings.read_later(session, connection, standing, as_of)
     newer |= await _on_its_way(session, connection, standing, as_of)
     for external_id, found in standing.items():
         reading = latest[external_id]
         if external_id in newer:
             planned.stale.append(external_id)
+            continue
+        if external_id in kept:
+            planned.unchanged.append(external_id)
             continue
         if isinstance(reading, ProductRecord) and (problems := _problems(reading)):
             reading = refuse(reading, problems)
@@ -195,12 +208,23 @@ async def _on_its_way(
             col(OutboxEntry.kind).in_(("product", "price")),
             col(OutboxEntry.record_id).in_(list(by_record)),
             or_(
-                col(OutboxEntry.state).in_(("pending", "claimed", "unknown")),
+                # What was refused is still the store's newer word: it goes out once it is mended.
+                col(OutboxEntry.state).in_(("pending", "claimed", "unknown", "failed")),
                 and_(col(OutboxEntry.sent_at).is_not(None), col(OutboxEntry.sent_at) >= as_of),
             ),
         )
     )
     return {by_record[record_id] for record_id in rows.scalars()}
+
+
+async def _not_sent(
+    session: AsyncSession, connection: Connection, policy: Policy, standing: dict[str, _Standing]
+) -> set[str]:
+    """The products that are bound, through an order say, and whose prices are not sent as they were not selected."""
+    if policy.send_mode != "selected":
+        return set()
+    selected = await outbox.selected(session, connection.id, {found.record_id for found in standing.values()})
+    return {external_id for external_id, found in standing.items() if found.record_id not in selected}
 
 
 async def _lock(session: AsyncSession, connection: Connection, readings: Sequence[ProductRecord | Refused]) -> None:

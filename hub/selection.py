@@ -1,4 +1,4 @@
-"""Which products a connection with send mode `selected` is to get."""
+"""Which products a connection is to get: those selected, or with send mode `automatic` all of them."""
 
 from collections.abc import Collection
 
@@ -8,8 +8,9 @@ from sqlmodel import col
 
 from hub import outbox
 from hub.clock import utcnow
-from hub.db import upsert_rows
+from hub.db import chunked, upsert_rows
 from hub.notices import clear_notices
+from hub.policy import Policy
 from hub.tables import Binding, Connection, OutboxEntry, Product, Selection
 
 
@@ -47,6 +48,25 @@ async def select_products(session: AsyncSession, connection: Connection, skus: C
     changed = [(product_id, group) for product_id in new for group in ("data", "price")]
     await outbox.enqueue(session, connection.merchant_id, changed, [target])
     return len(new)
+
+
+async def queue_everything(
+    session: AsyncSession, connection: Connection, policy: Policy, kinds: Collection[str]
+) -> int:
+    """Queue every product that can be sold, for a connection that gets products without choosing: with the stock only
+    where the store keeps it, as that of a product which is over there already is the ERP's. Returns how many.
+
+    What was in the store before the connection had brought it no entry, and would reach it with its next edit only.
+    """
+    if policy.send_mode != "automatic" or not outbox.CHOSEN_KINDS.intersection(kinds):
+        return 0
+    groups = ("data", "price") if policy.pull_stock else ("data", "price", "stock")
+    target = outbox.Target(connection.id, frozenset(kinds), selected_only=False)
+    everything = sorted(await _sellable(session, connection, None))
+    for some in chunked(everything, outbox.CHUNK):
+        changed = [(product_id, group) for product_id in some for group in groups]
+        await outbox.enqueue(session, connection.merchant_id, changed, [target])
+    return len(everything)
 
 
 async def unselect_products(session: AsyncSession, connection: Connection, skus: Collection[str]) -> int:
@@ -108,8 +128,8 @@ async def not_integrated(session: AsyncSession, connection: Connection) -> list[
 async def _sellable(session: AsyncSession, connection: Connection, skus: Collection[str] | None) -> set[str]:
     query = select(Product).where(col(Product.merchant_id) == connection.merchant_id)
     if skus is None:
-        found = await session.execute(query.where(col(Product.kind) != "parent", col(Product.active)))
-        return {product.id for product in found.scalars()}
+        mine = select(col(Product.id)).where(col(Product.merchant_id) == connection.merchant_id)
+        return set((await session.execute(mine.where(col(Product.kind) != "parent", col(Product.active)))).scalars())
     named = list((await session.execute(query.where(col(Product.sku).in_(skus)))).scalars())
     missing = sorted(set(skus) - {product.sku for product in named if product.sku})
     if missing:

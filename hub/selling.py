@@ -13,7 +13,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from hub import money, outbox, stages
+from hub import money, outbox, selection, stages
 from hub.clock import to_sao_paulo
 from hub.policy import Policy
 from hub.records import (
@@ -289,10 +289,15 @@ def body_hash(body: Mapping[str, Any]) -> str:
 
 
 async def change_policy(session: AsyncSession, connection: Connection, policy: Policy) -> int:
-    """Set the policy, and queue just the prices that the new % rule changes; returns how many."""
+    """Set the policy, and queue just the prices that the new % rule changes; returns how many.
+
+    Where products are no longer selected but all sent, those that were not selected are queued too.
+    """
     before = Policy.model_validate(connection.policy)
     connection.policy = policy.model_dump(mode="json", exclude_defaults=True)
     session.add(connection)
+    if before.send_mode != policy.send_mode:
+        await selection.queue_everything(session, connection, policy, connection.features.get("takes", ()))
     if before.price_adjustment == policy.price_adjustment:
         return 0
     there = select(col(Binding.record_id)).where(

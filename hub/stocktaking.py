@@ -4,7 +4,7 @@ The store shows a balance less what its own orders hold that the ERP has not got
 takes stock, a count of the store's that is on its way there is newer than a balance that has not moved since.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -37,8 +37,8 @@ class _Standing:
     read_at: datetime | None
     rows: dict[str, Row] = field(default_factory=dict)
     as_of: datetime | None = None
-    is_counted: bool = False
-    """The store has counted it since."""
+    counted_at: datetime | None = None
+    """When the store counted it, if it has since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ async def plan_stock(
     standing = await _standing(session, connection, list(latest))
     by_record = {found.record_id: latest[external_id] for external_id, found in standing.items()}
     elsewhere = await holding.mastered_elsewhere(session, connection, list(by_record))
-    pending, sending = await _on_its_way(session, connection, {id_: r.as_of for id_, r in by_record.items()})
+    sent = await _sent(session, connection, list(by_record))
     held = await holding.held(session, connection, {id_: record.as_of for id_, record in by_record.items()})
     planned = StockPlan(connection)
     for external_id, record in latest.items():
@@ -118,9 +118,9 @@ async def plan_stock(
             planned.stale.append(record)
         elif found.record_id in elsewhere:
             planned.elsewhere.append(record)
-        elif found.record_id in sending:
+        elif _is_going_out(sent.get(found.record_id), record.as_of):
             planned.stale.append(record)
-        elif is_same and (found.quantity == quantity or (found.is_counted and found.record_id in pending)):
+        elif is_same and (found.quantity == quantity or _count_is_untold(found, sent.get(found.record_id))):
             planned.unchanged.append(record)
         else:
             made = Level(
@@ -238,7 +238,7 @@ async def _standing(session: AsyncSession, connection: Connection, external_ids:
     for external_id, record_id, sku, quantity, read_at, balance in rows:
         found = standing.setdefault(external_id, _Standing(record_id, sku, quantity, read_at))
         if balance is not None and balance.deposit == COUNTED:
-            found.is_counted = True
+            found.counted_at = balance.as_of
         elif balance is not None:
             found.as_of = balance.as_of
             values = (balance.name, balance.physical, balance.reserved, balance.available, balance.counted)
@@ -246,25 +246,34 @@ async def _standing(session: AsyncSession, connection: Connection, external_ids:
     return standing
 
 
-async def _on_its_way(
-    session: AsyncSession, connection: Connection, as_of: Mapping[str, datetime]
-) -> tuple[set[str], set[str]]:
-    """Products of which a count of the store's waits to be sent; and those of which one was being sent when they were
-    asked for, so that nobody knows which of the two the answer is of."""
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """What has become of the stock that the store told of a product: its entry's state, and when it was sent last."""
+
+    state: str
+    at: datetime | None
+
+
+async def _sent(session: AsyncSession, connection: Connection, record_ids: Sequence[str]) -> dict[str, _Sent]:
     rows = await session.execute(
         select(col(OutboxEntry.record_id), col(OutboxEntry.state), col(OutboxEntry.sent_at)).where(
             col(OutboxEntry.connection_id) == connection.id,
             col(OutboxEntry.kind) == "stock",
-            col(OutboxEntry.record_id).in_(list(as_of)),
+            col(OutboxEntry.record_id).in_(record_ids),
         )
     )
-    pending, sending = set(), set()
-    for record_id, state, sent_at in rows:
-        if state in holding.SENDING or (sent_at is not None and sent_at >= as_of[record_id]):
-            sending.add(record_id)
-        elif state == "pending":
-            pending.add(record_id)
-    return pending, sending
+    return {record_id: _Sent(state, sent_at) for record_id, state, sent_at in rows}
+
+
+def _is_going_out(sent: _Sent | None, as_of: datetime) -> bool:
+    """Whether a stock was being sent when the balance was asked for: nobody knows which of the two the answer is of."""
+    return sent is not None and (sent.state in holding.SENDING or (sent.at is not None and sent.at >= as_of))
+
+
+def _count_is_untold(found: _Standing, sent: _Sent | None) -> bool:
+    """Whether the store has counted the product and the ERP was never told: it waits, or was refused, or was not
+    queued as the product is not selected. A balance that has not moved since knows nothing of that count."""
+    return found.counted_at is not None and (sent is None or sent.at is None or sent.at < found.counted_at)
 
 
 def _compared(record: StockRecord) -> dict[str, Row]:

@@ -55,7 +55,7 @@ class OutboxEntry(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("connection_id", "kind", "record_id"),
         Index("ix_outbox_due", "connection_id", "state", "not_before"),
-        Index("ix_outbox_unsettled", "connection_id", "kind", "state"),
+        Index("ix_outbox_unsettled", "connection_id", "kind", "state", "record_id"),
         within_merchant("connection_id", "connection"),
     )
 

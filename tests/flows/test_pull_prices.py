@@ -122,6 +122,18 @@ async def test_under_a_rule_nothing_is_pulled(priced: Shop) -> None:
     assert not flows.pull_catalog._is_wanted(await priced.connection())
 
 
+async def test_a_rule_set_in_the_middle_of_a_run_leaves_the_stores_prices(priced: Shop) -> None:
+    before = await priced.products()
+
+    async def steps(work: Work) -> None:
+        ruled = free(**PRICES_ONLY, price_adjustment=Decimal(10))
+        await priced.change(policy=ruled.model_dump(mode="json"))
+        await catalog.take(work, Batch(tuple(before)))
+
+    await Run(priced.db, "pull-catalog", steps).for_connection(await priced.connection())
+    assert await priced.products() == before
+
+
 @pytest.mark.parametrize(
     ("policy", "wanted"),
     [(Policy(), True), (Policy(**PRICES_ONLY), True), (Policy(pull_products=False), False)],

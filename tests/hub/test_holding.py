@@ -369,6 +369,39 @@ async def test_the_balance_of_before_a_count_does_not_undo_it(db: Database, sink
     assert (await shown(db, sink), await told(db, sink, plate)) == (5, 5)
 
 
+@pytest.mark.parametrize("state", ["pending", "failed", "skipped"])
+async def test_a_count_that_the_erp_was_not_told_is_not_undone_by_its_old_balance(
+    db: Database, sink: Connection, plate: Product, state: str
+) -> None:
+    """A refused send left the store with the ten that the ERP went on showing, of which there were five."""
+    await set_stock(db, "5")
+    await entry(db, sink, state)
+    assert len((await read(db, sink, "10")).unchanged) == 1
+    assert (await shown(db, sink), await told(db, sink, plate)) == (5, 5)
+
+
+async def test_nor_where_the_product_is_not_selected_and_nothing_is_queued(
+    db: Database, sink: Connection, plate: Product
+) -> None:
+    async with db.write() as session:
+        stored = await session.get(Connection, sink.id)
+        assert stored
+        stored.policy = {"send_mode": "selected"}
+    await set_stock(db, "5")
+    assert await queued(db, sink) == {}
+    assert len((await read(db, sink, "10")).unchanged) == 1
+    assert await shown(db, sink) == 5
+
+
+async def test_a_balance_of_before_that_came_back_after_the_count_was_told_counts(
+    db: Database, sink: Connection, plate: Product
+) -> None:
+    await set_stock(db, "5")
+    await entry(db, sink, "sent")
+    await read(db, sink, "10")
+    assert await shown(db, sink) == 10, "somebody over there has counted ten again"
+
+
 async def test_a_balance_that_has_moved_since_is_the_newer_word(db: Database, sink: Connection, plate: Product) -> None:
     await set_stock(db, "5")
     await read(db, sink, "9")

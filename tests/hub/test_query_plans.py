@@ -15,9 +15,10 @@ import pytest
 from sqlalchemy import Connection as SyncConnection
 from sqlalchemy import event
 
-from hub import bindings, holding, invoice_watch
+from hub import bindings, holding, invoice_watch, outbox
 from hub.clock import utcnow
 from hub.db import Database, insert_rows
+from hub.outbox import Target
 from hub.policy import Policy
 from hub.tables import Binding, Connection, Invoice, Order, OrderItem, OutboxEntry, Product
 from tests.hub.shop import apply, connect, count, of_ours, product
@@ -149,13 +150,22 @@ async def test_a_walk_over_the_products_of_one_connection_passes_over_its_orders
     assert await histories_read(db, statements) == []
 
 
+async def test_a_change_is_queued_without_a_look_at_the_queue(db: Database, erp: Connection) -> None:
+    """By the insert alone, which finds the entry that is there by its key: most of a queue has been sent long ago."""
+    target = Target(erp.id, frozenset({"order"}), selected_only=False)
+    with asked(db) as statements:
+        async with db.write() as session:
+            assert await outbox.enqueue(session, "loja-sol", [(f"{1:032x}", "order")], [target]) == 1
+    assert statements == []
+
+
 @contextmanager
 def asked(db: Database) -> Iterator[list[tuple[str, Any]]]:
-    """Collects the questions that are asked of the database."""
+    """Collects the questions that are asked of the database, those before an update among them."""
     found: list[tuple[str, Any]] = []
 
     def look(_c: SyncConnection, _cursor: Any, statement: str, parameters: Any, _context: Any, many: bool) -> None:
-        if statement.lstrip().lower().startswith("select") and not many:
+        if statement.lstrip().lower().startswith(("select", "update")) and not many:
             found.append((statement, parameters))
 
     event.listen(db.engine.sync_engine, "before_cursor_execute", look)
@@ -166,7 +176,11 @@ def asked(db: Database) -> Iterator[list[tuple[str, Any]]]:
 
 
 async def histories_read(
-    db: Database, statements: list[tuple[str, Any]], of: Sequence[str] = LONG, *, once: bool = False
+    db: Database,
+    statements: list[tuple[str, Any]],
+    of: Sequence[str] = LONG,
+    *,
+    once: bool = False,
 ) -> list[str]:
     """The steps of the statements' plans that go through everything that an account has ever sold; with `once` those
     that do so again and again."""

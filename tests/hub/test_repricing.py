@@ -16,9 +16,10 @@ from hub.db import Database
 from hub.policy import Policy
 from hub.records import Problem, ProductKind, ProductRecord, Refused
 from hub.repricing import PricePlan
+from hub.selection import select_products
 from hub.store import Offer
 from hub.tables import Binding, Connection, Notice, OutboxEntry, Price, Product, Quarantined
-from tests.hub.shop import connect, everything, one, product, queued, rows, written
+from tests.hub.shop import apply, connect, everything, of_ours, one, product, queued, rows, written
 
 HOUR = timedelta(hours=1)
 
@@ -64,6 +65,14 @@ async def reprice(
 ) -> PricePlan:
     async with db.write() as session:
         return await repricing.apply(session, erp, readings, seen or {}, as_of=as_of or utcnow(), gone=gone)
+
+
+async def choose(db: Database, erp: Connection, **choices: Any) -> None:
+    """The merchant changes the policy; who holds `erp` has it as it was before."""
+    async with db.write() as session:
+        stored = await session.get(Connection, erp.id)
+        assert stored
+        stored.policy = {**stored.policy, **choices}
 
 
 async def prices(db: Database) -> tuple[Decimal | None, Decimal | None, Decimal | None]:
@@ -187,7 +196,7 @@ async def test_an_older_reading_is_dropped(db: Database, erp: Connection, cup: P
     assert ((await prices(db))[0], binding.read_at, binding.seen_hash) == (31, now, "new")
 
 
-@pytest.mark.parametrize("state", ["pending", "claimed", "unknown"])
+@pytest.mark.parametrize("state", ["pending", "claimed", "unknown", "failed"])
 async def test_a_price_of_ours_that_is_on_its_way_is_newer_than_any_reading(
     db: Database, erp: Connection, cup: Product, state: str
 ) -> None:
@@ -220,6 +229,49 @@ async def test_our_own_price_comes_back_as_an_echo(db: Database, erp: Connection
     plan = await reprice(db, erp, product("1", list_price=Decimal("0.04")))
     assert plan.unchanged == ["1"]
     assert (await prices(db))[0] == Decimal("0.0375")
+
+
+async def test_a_product_that_was_not_selected_keeps_the_stores_price(
+    db: Database, erp: Connection, cup: Product
+) -> None:
+    """It is there through an order, say, and nothing of it is sent: what is read there is older than the store's."""
+    await choose(db, erp, send_mode="selected")
+    plan = await reprice(db, erp, product("1", list_price=Decimal(40)), seen={"1": "row"})
+    assert (plan.unchanged, (await prices(db))[0]) == (["1"], Decimal("29.9"))
+    assert (await one(db, Binding)).seen_hash == "row", "it was looked at, and is not in every run"
+    async with db.write() as session:
+        await select_products(session, erp, ["CAN-1"])
+        await session.execute(update(OutboxEntry).values(state="sent", sent_at=utcnow() - HOUR))
+    await reprice(db, erp, product("1", list_price=Decimal(40)))
+    assert (await prices(db))[0] == 40
+
+
+async def test_a_rule_that_was_set_while_the_run_lasted_counts(db: Database, erp: Connection, cup: Product) -> None:
+    """What it made of the price has been sent by another run, and would be read as the store's own."""
+    await choose(db, erp, price_adjustment="10")
+    plan = await reprice(db, erp, product("1", list_price=Decimal("32.89")))
+    assert (plan.stale, (await prices(db))[0]) == (["1"], Decimal("29.9"))
+
+
+async def test_under_a_rule_the_rest_of_a_product_comes_and_its_price_does_not(
+    db: Database, erp: Connection, cup: Product
+) -> None:
+    await choose(db, erp, pull_products=True, price_adjustment="10")
+    await apply(db, erp, product("1", name="Outro nome", list_price=Decimal("32.89")))
+    stored = await one(db, Product)
+    assert (stored.name, stored.price_hash, (await prices(db))[0]) == ("Outro nome", cup.price_hash, Decimal("29.9"))
+    plan = await apply(db, erp, product("1", name="Outro nome", list_price=Decimal(35)))
+    assert (plan.updates, len(plan.unchanged)) == ([], 1)
+    await apply(db, erp, product("2", list_price=Decimal(7)))
+    assert (await of_ours(db, erp, "2")).price_hash, "a product that is new to us has only their price"
+    assert {price.list_price for price in await rows(db, Price)} == {Decimal("29.9"), 7}
+
+
+async def test_a_rule_on_what_is_not_sent_there_keeps_no_price_back(db: Database, store: Connection) -> None:
+    tiny = await connect(db, "loja-sol-so-pedidos", takes=("order",), policy=Policy(price_adjustment=Decimal(10)))
+    await apply(db, tiny, product("1"))
+    await apply(db, tiny, product("1", list_price=Decimal(35)))
+    assert (await prices(db))[0] == 35
 
 
 async def test_a_price_that_cannot_be_is_told_until_it_is_mended(db: Database, erp: Connection, cup: Product) -> None:

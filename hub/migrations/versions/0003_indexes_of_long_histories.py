@@ -19,7 +19,7 @@ INDEXES = {
     "ix_binding_walk": ("binding", ["connection_id", "kind", "id"]),
     "ix_binding_made": ("binding", ["connection_id", "kind", "created_at"]),
     "ix_binding_counted": ("binding", ["connection_id", "kind", "stock_read_at"]),
-    "ix_outbox_unsettled": ("outbox", ["connection_id", "kind", "state"]),
+    "ix_outbox_unsettled": ("outbox", ["connection_id", "kind", "state", "record_id"]),
 }
 
 
