@@ -1,9 +1,8 @@
-"""Tiny's orders and notes over real HTTP: found before created, found after silence, moved on once, cancelled, read."""
+"""Tiny's orders and notes over real HTTP: created whole, moved on once, cancelled, read."""
 
 import logging
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -11,13 +10,12 @@ import pytest
 
 from hub import nfe
 from hub.policy import Policy
-from hub.records import OutgoingAddress, OutgoingCustomer, OutgoingInstalment, OutgoingItem, OutgoingOrder
+from hub.records import OutgoingCustomer, OutgoingItem
 from hub.stages import Stage
 from providers import tiny_orders
 from providers.contract import (
     Attempt,
     CallFailed,
-    Found,
     Gone,
     InvoiceLookup,
     InvoiceSource,
@@ -28,99 +26,24 @@ from providers.contract import (
     ProductSink,
 )
 from providers.registry import KINDS, capability
-from tests.contract.conftest import hub_db, sandbox, served
 from tests.contract.subjects import Subject
+from tests.providers.tiny_shop import (
+    ACCOUNT,
+    BUYER,
+    DAY,
+    EVER,
+    SKU,
+    WHERE,
+    Shop,
+    hub_db,
+    kind,
+    policy,
+    sandbox,
+    served,
+    shop,
+)
 
-__all__ = ["hub_db", "sandbox", "served"]
-
-ACCOUNT = "/tiny/accounts/demo"
-CREATES = {"tiny_v2": "pedido.incluir", "tiny_v3": "POST /pedidos"}
-MOVES = {"tiny_v2": "pedido.alterar.situacao", "tiny_v3": "PUT /pedidos/{id}/situacao"}
-DAY = datetime.now(UTC).date()
-SKU = "CAN-300"
-INTEGRATION = "8390"
-EVER = (date(2000, 1, 1), date(2100, 1, 1))
-WHERE = OutgoingAddress("Rua das Flores", "10", "", "Centro", "Curitiba", "PR", "80010000", "Ana Exemplo")
-BUYER = OutgoingCustomer("a1" * 16, "Compradora Exemplo", "52998224725", "c@example.com", "41999990000", WHERE)
-
-
-@dataclass
-class Shop:
-    """One kind of connection to the simulated account, open, with a contact where orders need one."""
-
-    subject: Subject
-    provider: Any
-    contact: str
-
-    def order(self, number: str = "1001", **rest: Any) -> OutgoingOrder:
-        record = f"{int(number):032x}"
-        made = OutgoingOrder(
-            record_id=record,
-            number=number,
-            marker=f"Pedido {number} · esteira {record}",
-            customer_ref=self.contact,
-            items=(OutgoingItem("", SKU, "Caneca", Decimal(2), Decimal("32.90")),),
-            discount=Decimal("5.80"),
-            freight=Decimal("10.00"),
-            total=Decimal("70.00"),
-            payment_method="pix",
-            instalments=(OutgoingInstalment(DAY, Decimal("70.00")),),
-            placed_on=DAY,
-            notes="Presente 🎁 “para a Žofia”",
-            delivery=WHERE,
-            customer=BUYER,
-        )
-        return replace(made, **rest)
-
-    async def send(self, order: OutgoingOrder) -> str:
-        created = await self.provider.create_order(order, await self.provider.prepare_order(order))
-        return created.external_id if isinstance(created, Found) else str(created)
-
-    def there(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.subject.sandbox.ask("GET", f"{ACCOUNT}/orders")
-        return found
-
-    def edit(self, external_id: str, **changes: Any) -> None:
-        self.subject.sandbox.ask("PATCH", f"{ACCOUNT}/orders/{external_id}", **changes)
-
-    def invoice(self, external_id: str, **told: Any) -> dict[str, Any]:
-        made: dict[str, Any] = self.subject.sandbox.ask("POST", f"{ACCOUNT}/orders/{external_id}/invoice", **told)
-        return made
-
-    def set(self, **settings: Any) -> None:
-        self.subject.sandbox.ask("POST", "/settings", **settings)
-
-    def count(self, operation: str) -> int:
-        return sum(call["operation"] == operation for call in self.subject.sandbox.calls())
-
-    @property
-    def create(self) -> str:
-        return CREATES[self.subject.kind]
-
-    @property
-    def move(self) -> str:
-        return MOVES[self.subject.kind]
-
-
-@pytest.fixture(params=["tiny_v2", "tiny_v3"])
-def kind(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture(params=[INTEGRATION, ""], ids=["integration", "direct"])
-def policy(request: pytest.FixtureRequest) -> Policy:
-    """With the id of an integration, and without, where v3 does not even keep the store's number."""
-    return Policy(calls_per_minute=0, ecommerce_id=request.param)
-
-
-@pytest.fixture
-async def shop(kind: str, policy: Policy, hub_db: Any, sandbox: Any) -> AsyncIterator[Shop]:
-    sandbox.ask("POST", f"{ACCOUNT}/integrations", id=int(INTEGRATION), name="Loja Sol")
-    subject = Subject(kind, hub_db, sandbox)
-    async with subject.opened(policy=policy) as provider:
-        provider.search_lag_s = 0.2
-        contact = "" if provider.customer_in_order else await provider.create_customer(BUYER)
-        yield Shop(subject, provider, contact)
+__all__ = ["hub_db", "kind", "policy", "sandbox", "served", "shop"]
 
 
 async def test_it_has_the_capabilities_it_claims(shop: Shop) -> None:
@@ -169,162 +92,6 @@ async def test_deposit_nature_and_label_go_along(kind: str, hub_db: Any, sandbox
     assert sale["id_deposito"] == 5002
     assert sale["marcadores"] == ["Esteira"]
     assert (sale["natureza_operacao"]["id"] or 0, sale["natureza_operacao"]["nome"]) == nature
-
-
-async def test_an_order_of_the_same_number_that_is_there_already_is_not_made_again(shop: Shop) -> None:
-    """The hub was set back to a backup: it knows nothing of the order that it sent. v3 without an integration keeps no
-    number of the store: there the buyer's orders of those days are looked through."""
-    order = shop.order()
-    created = await shop.send(order)
-    assert await shop.send(order) == created
-    assert len(shop.there()) == shop.count(shop.create) == 1
-
-
-async def test_another_orders_number_that_holds_ours_is_not_ours(shop: Shop) -> None:
-    longer = await shop.send(shop.order("10010"))
-    created = await shop.send(shop.order("1001"))
-    assert created != longer
-    found = await shop.provider.find_order(shop.order("1001"), Attempt())
-    assert found and found.external_id == created
-    assert await shop.provider.find_order(shop.order("100"), Attempt()) is None
-
-
-async def test_another_stores_order_of_the_same_number_is_left_alone(shop: Shop) -> None:
-    """Two stores of one merchant count from 1001 each."""
-    fields = {
-        "cliente": {"nome": "Outra Pessoa"},
-        "itens": [{"item": {"codigo": SKU, "descricao": "x", "unidade": "UN", "quantidade": 1, "valor_unitario": 5}}],
-        "numero_pedido_ecommerce": "1001",
-        "id_ecommerce": 1,
-    }
-    shop.subject.sandbox.ask("POST", f"{ACCOUNT}/orders", **fields)
-    assert await shop.provider.find_order(shop.order(), Attempt()) is None
-    await shop.send(shop.order())
-    assert len(shop.there()) == 2
-
-
-@pytest.mark.parametrize("lag_s", [0.0, 0.3])
-async def test_an_order_whose_answer_was_lost_is_found_and_not_made_again(shop: Shop, lag_s: float) -> None:
-    order = shop.order()
-    attempt = await shop.provider.prepare_order(order)
-    shop.set(search_lag_s=lag_s)
-    shop.subject.sandbox.fault("answer_lost", match={"operation": shop.create})
-    with pytest.raises(CallFailed) as raised:
-        await shop.provider.create_order(order, attempt)
-    assert raised.value.outcome is Outcome.UNKNOWN
-    if lag_s:
-        assert await shop.provider.find_order(order, attempt) is None
-        shop.subject.sandbox.ask("POST", "/clock", advance_s=1)
-    found = await shop.provider.find_order(order, attempt)
-    (sale,) = shop.there()
-    assert found and found.external_id == str(sale["id"])
-
-
-@pytest.mark.parametrize("policy", [Policy(calls_per_minute=0, ecommerce_id="4711")], ids=["unregistered"])
-class TestAnIntegrationThatTinyDoesNotHave:
-    """Its id was mistyped, or it was deleted: v3 does not keep the store's number then (`reference/tiny.md §5.3`)."""
-
-    async def test_lost_answers_make_no_second_order(self, shop: Shop) -> None:
-        order = shop.order()
-        attempt = await shop.provider.prepare_order(order)
-        shop.subject.sandbox.fault("answer_lost", match={"operation": shop.create})
-        with pytest.raises(CallFailed):
-            await shop.provider.create_order(order, attempt)
-        found = await shop.provider.find_order(order, attempt)
-        (sale,) = shop.there()
-        assert found and found.external_id == str(sale["id"])
-
-    async def test_an_order_that_the_hub_has_forgotten_is_not_made_again(self, shop: Shop) -> None:
-        order = shop.order()
-        created = await shop.send(order)
-        assert await shop.send(order) == created
-        assert len(shop.there()) == 1
-
-    async def test_it_is_noticed_with_the_first_order_that_is_made(self, shop: Shop) -> None:
-        assert shop.provider.integration == ""
-        await shop.send(shop.order())
-        if shop.subject.kind == "tiny_v3":  # v2 takes any id without a word, and tells it again
-            assert shop.provider.integration == "unknown"
-
-
-async def test_an_integration_that_tiny_has_is_seen_once(shop: Shop) -> None:
-    for number in ("1001", "1002", "1003"):
-        await shop.send(shop.order(number))
-    chosen = bool(shop.provider.policy.ecommerce_id)
-    assert shop.provider.integration == ("known" if chosen else "")
-    reads = "pedido.obter" if shop.subject.kind == "tiny_v2" else "GET /pedidos/{id}"
-    if chosen:
-        assert shop.count(reads) == 1
-
-
-async def test_many_orders_of_one_buyer_are_not_read_for_each_other(shop: Shop) -> None:
-    for number in range(1001, 1011):
-        await shop.send(shop.order(str(number)))
-    reads = "pedido.obter" if shop.subject.kind == "tiny_v2" else "GET /pedidos/{id}"
-    assert shop.count(reads) <= 1
-
-
-@pytest.mark.parametrize("kind", ["tiny_v3"])
-@pytest.mark.parametrize("policy", [Policy(calls_per_minute=0)], ids=["direct"])
-@pytest.mark.parametrize("days", ["created", "own"])
-@pytest.mark.parametrize("buyer", [BUYER, replace(BUYER, record_id="b2" * 16, document="")], ids=["document", "guest"])
-async def test_an_order_placed_days_ago_is_found_whichever_day_the_filter_means(
-    shop: Shop, days: str, buyer: OutgoingCustomer
-) -> None:
-    shop.set(v3_days=days)
-    contact = shop.contact if buyer.document else await shop.provider.create_customer(buyer)
-    order = shop.order(placed_on=DAY - timedelta(days=2), customer=buyer, customer_ref=contact)
-    created = await shop.send(order)
-    assert await shop.send(order) == created
-    found = await shop.provider.find_order(order, Attempt())
-    assert found and found.external_id == created
-    assert len(shop.there()) == 1
-
-
-@pytest.mark.parametrize("kind", ["tiny_v2"])
-@pytest.mark.parametrize("policy", [Policy(calls_per_minute=0, ecommerce_id=INTEGRATION)])
-class TestRefusedAsADouble:
-    """Code 30: an order of that number is there (`reference/tiny.md §7`)."""
-
-    async def lost(self, shop: Shop, order: OutgoingOrder) -> Attempt:
-        attempt: Attempt = await shop.provider.prepare_order(order)
-        shop.set(duplicate_order="refuse")
-        shop.subject.sandbox.fault("answer_lost", match={"operation": shop.create})
-        with pytest.raises(CallFailed):
-            await shop.provider.create_order(order, attempt)
-        return attempt
-
-    async def test_the_double_is_ours_and_is_the_one(self, shop: Shop) -> None:
-        order = shop.order()
-        attempt = await self.lost(shop, order)
-        (sale,) = shop.there()
-        assert await shop.provider.create_order(order, attempt) == Found(str(sale["id"]))
-        assert len(shop.there()) == 1
-
-    async def test_a_search_that_lags_is_given_its_time(self, shop: Shop) -> None:
-        shop.set(search_lag_s=0.1)
-        order = shop.order()
-        attempt = await self.lost(shop, order)
-        (sale,) = shop.there()
-        assert await shop.provider.create_order(order, attempt) == Found(str(sale["id"]))
-
-    async def test_a_double_that_no_search_shows_is_not_known(self, shop: Shop) -> None:
-        shop.set(search_lag_s=3600)
-        order = shop.order()
-        attempt = await self.lost(shop, order)
-        with pytest.raises(CallFailed) as raised:
-            await shop.provider.create_order(order, attempt)
-        assert (raised.value.outcome, raised.value.reason) == (Outcome.UNKNOWN, "taken")
-
-    async def test_a_double_that_is_another_stores_is_told_to_the_merchant(self, shop: Shop) -> None:
-        other = replace(shop.order(), record_id="f" * 32, marker=f"Pedido 1001 · esteira {'f' * 32}")
-        await shop.send(other)
-        shop.set(duplicate_order="refuse")
-        with pytest.raises(CallFailed) as raised:
-            await shop.send(shop.order())
-        assert (raised.value.outcome, raised.value.reason) == (Outcome.REJECTED, "validation")
-        assert "não é desta loja" in raised.value.detail
-        assert len(shop.there()) == 1
 
 
 @pytest.mark.parametrize("kind", ["tiny_v3"])
