@@ -76,7 +76,10 @@ async def ensure(work: Work, record_id: str) -> str:
         later = "pending" if await _is_wanted(work, record_id) else "skipped"
         async with work.commit() as session:  # brought up to date when its own turn comes
             await sending.bind(session, work, KIND, record_id, there, "")
-            await sending.settle(session, work, job, state=later)
+            theirs = _keeps_its_stock(job, await selling.policy_of(session, work.connection.id))
+            for entry in job.entries:
+                state = "sent" if theirs and entry.kind == "stock" else later
+                await outbox.settle(session, entry, work.held.holder, state=state)
             if later == "skipped":
                 await sending.cured(session, work, KIND, record_id)
         return there
@@ -117,6 +120,15 @@ async def _with_stock(
     return replace(wanted, stock=stock)
 
 
+def _keeps_its_stock(job: Job, policy: Policy) -> bool:
+    """Whether a product that was found by its SKU stays with the stock that it has there, which then comes back.
+
+    The store's count is of before the two knew each other, and would put the shelf of the ERP to the store's number.
+    What an earlier attempt of ours has left there has our stock already.
+    """
+    return policy.pull_stock and not job.attempt
+
+
 def _has_counted(job: Job) -> bool:
     return any(entry.kind == "stock" for entry in job.entries)
 
@@ -145,8 +157,9 @@ async def _send_product(work: Work, job: Job) -> str:
             wanted = await _with_stock(session, work, plain, counted=_has_counted(job), creates=False)
     if wanted is None:
         return await _skip(work, job)
+    theirs = _keeps_its_stock(job, policy)
     if known is None or known.gone:
-        return await _first_time(work, sink, job, wanted, was_there=known is not None)
+        return await _first_time(work, sink, job, wanted, theirs=theirs, was_there=known is not None)
     ended = "unchanged"
     if known.sent_hash != _sent_hash(sink, wanted):
         asked_at = utcnow()
@@ -157,16 +170,17 @@ async def _send_product(work: Work, job: Job) -> str:
                 raise
             async with work.commit() as session:
                 await lost.mark_products(session, work.connection, [known.external_id], asked_at)
-            return await _first_time(work, sink, job, wanted, was_there=True)
+            return await _first_time(work, sink, job, wanted, theirs=theirs, was_there=True)
         ended = "sent"
     await _done(work, sink, job, wanted, known.external_id)
     return ended
 
 
 async def _first_time(
-    work: Work, sink: ProductSink, job: Job, wanted: OutgoingProduct, *, was_there: bool = False
+    work: Work, sink: ProductSink, job: Job, wanted: OutgoingProduct, *, theirs: bool, was_there: bool = False
 ) -> str:
-    """A product with our SKU that is there already is bound and brought up to date, never doubled.
+    """A product with our SKU that is there already is bound and brought up to date, never doubled; its stock is
+    `theirs` or ours.
 
     The look-up stands before every create, so it also finds what an earlier create left whose answer was lost. What
     `was_there` and was deleted is not made again by itself.
@@ -177,13 +191,15 @@ async def _first_time(
     if external_id is None and not await _is_wanted(work, job.record_id):
         return await _skip(work, job)
     if external_id:
+        wanted = replace(wanted, stock=None) if theirs else wanted
         await sink.update_product(external_id, wanted)
-    elif not wanted.active:
+        await _done(work, sink, job, wanted, external_id, created=True, theirs=theirs)
+        return "created"
+    if not wanted.active:
         raise NotSendableError("product.not_sent", [Problem("product", "inactive", wanted.sku)], sku=wanted.sku)
-    else:
-        wanted = await _to_create(work, job.record_id)
-        await sending.note(work, job, {"create": wanted.sku})
-        external_id = await sink.create_product(wanted)
+    wanted = await _to_create(work, job.record_id)
+    await sending.note(work, job, {"create": wanted.sku})
+    external_id = await sink.create_product(wanted)
     await _done(work, sink, job, wanted, external_id, created=True)
     return "created"
 
@@ -206,27 +222,34 @@ async def _find(sink: ProductSink, wanted: OutgoingProduct) -> str | None:
 
 
 async def _done(
-    work: Work, sink: ProductSink, job: Job, wanted: OutgoingProduct, external_id: str, *, created: bool = False
+    work: Work,
+    sink: ProductSink,
+    job: Job,
+    wanted: OutgoingProduct,
+    external_id: str,
+    *,
+    created: bool = False,
+    theirs: bool = False,
 ) -> None:
     connection = work.connection
     async with work.commit() as session:
         await sending.bind(session, work, KIND, job.record_id, external_id, _sent_hash(sink, wanted))
-        await _settle(session, work, job, wanted)
+        await _settle(session, work, job, wanted, theirs=theirs)
         await sending.cured(session, work, KIND, job.record_id)
         if created and sink.stock_at_creation_only:
             draft = Draft("stock.at_creation_only", connection.id, "stock_policy", params={"kind": connection.kind})
             await raise_once(session, connection.merchant_id, draft)
 
 
-async def _settle(session: AsyncSession, work: Work, job: Job, wanted: OutgoingProduct) -> None:
-    """Sent; but for a stock that an order has overtaken.
+async def _settle(session: AsyncSession, work: Work, job: Job, wanted: OutgoingProduct, *, theirs: bool) -> None:
+    """Sent; but for a stock that an order has overtaken. One that stays `theirs` was not sent at all, and is not to be.
 
     One that was being sent when we looked, or began to be while we sent, may have been taken off before our balance
     arrived, which has put it back. What is right is known when that order has arrived, and is told then. Until it is,
     no balance that is read over there is believed (`unknown`).
     """
     for entry in job.entries:
-        again = entry.kind == "stock" and not await _stands(session, work, wanted)
+        again = entry.kind == "stock" and not theirs and not await _stands(session, work, wanted)
         state, wait_s = ("unknown", STOCK_WAIT_S) if again else ("sent", None)
         await outbox.settle(session, entry, work.held.holder, state=state, wait_s=wait_s)
 

@@ -150,6 +150,29 @@ async def test_a_product_that_was_there_keeps_its_stock_and_brings_it_back(shop:
     assert (await shop.push()).tally.calls == 0, "what came from there is not told there"
 
 
+@pytest.mark.parametrize("ordered_first", [False, True])
+async def test_a_count_in_the_store_leaves_the_stock_of_a_product_that_was_there(
+    shop: Shop, ordered_first: bool
+) -> None:
+    """However they come to know each other: by the push, or by an order that needed the product before."""
+    shop.sandbox.ask("POST", f"{ACCOUNT}/products", descricao="Caneca", codigo="CAN-1", qtd_revenda=33)
+    await shop.offer("CAN-1", "25.00")
+    await shop.count("CAN-1", 10)
+    if ordered_first:
+        await shop.order("1001", [("CAN-1", "2", "25.00")])
+        await shop.export()
+    there = shop.there("CAN-1")["qtd_revenda"]
+    assert there >= 31
+    await shop.push()
+    assert (shop.there("CAN-1")["valor_venda_varejo"], shop.there("CAN-1")["qtd_revenda"]) == (25, there)
+    assert set((await shop.entries()).values()) == {"sent"}
+    await shop.pull_stock()
+    assert await shop.stock("CAN-1") == there
+    await shop.count("CAN-1", 10)
+    await shop.push()
+    assert shop.there("CAN-1")["qtd_revenda"] == 10, "a count made since they know each other is told"
+
+
 async def test_a_price_of_the_rules_making_never_becomes_the_stores(db: Database, sandbox: Any) -> None:
     """With the products pulled back too, each edit of a description put ten percent more on the price: 110, 121, …"""
     shop = await Shop.connect(db, sandbox, price_adjustment="10", pull_products=True, pull_prices=True)
