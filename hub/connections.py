@@ -8,7 +8,6 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from hub import selection
 from hub.clock import utcnow
 from hub.policy import Policy
 from hub.tables import Connection, Merchant
@@ -107,10 +106,10 @@ async def works_again(session: AsyncSession, connection_id: str) -> None:
     )
 
 
-async def checked(session: AsyncSession, connection_id: str, account: str, features: dict[str, Any]) -> None:
+async def checked(session: AsyncSession, connection_id: str, account: str, features: dict[str, Any]) -> set[str]:
     """`check` went through: the connection works, and this is what its account can do.
 
-    Of what it takes from now on, and did not before, it gets all that the store has.
+    Returns the kinds of record that it takes from now on and did not before (`selection.catch_up`).
     """
     found = await find(session, connection_id)
     before = set(found.features.get("takes", ()))
@@ -120,8 +119,7 @@ async def checked(session: AsyncSession, connection_id: str, account: str, featu
     found.features = {**found.features, **features}
     found.checked_at = utcnow()
     session.add(found)
-    fresh = set(found.features.get("takes", ())) - before
-    await selection.queue_everything(session, found, Policy.model_validate(found.policy), fresh)
+    return set(found.features.get("takes", ())) - before
 
 
 async def learn(session: AsyncSession, connection_id: str, features: dict[str, Any]) -> None:

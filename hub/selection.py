@@ -6,7 +6,7 @@ from sqlalchemy import delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from hub import outbox
+from hub import connections, outbox
 from hub.clock import utcnow
 from hub.db import chunked, upsert_rows
 from hub.notices import clear_notices
@@ -48,6 +48,12 @@ async def select_products(session: AsyncSession, connection: Connection, skus: C
     changed = [(product_id, group) for product_id in new for group in ("data", "price")]
     await outbox.enqueue(session, connection.merchant_id, changed, [target])
     return len(new)
+
+
+async def catch_up(session: AsyncSession, connection_id: str, kinds: Collection[str]) -> None:
+    """A connection that takes these kinds of record from now on gets all that the store has of them."""
+    found = await connections.find(session, connection_id)
+    await queue_everything(session, found, Policy.model_validate(found.policy), kinds)
 
 
 async def queue_everything(

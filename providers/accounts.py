@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from hub import connections, doors, fiscal
+from hub import connections, doors, fiscal, selection
 from hub.credentials import TokenStore
 from hub.crypto import blind_index
 from hub.db import Database
@@ -54,7 +54,9 @@ async def verify(db: Database, connection: Connection) -> Verified:
         if _is_another(connection, account, index):
             raise await _other_account(db, connection, account)
         async with db.write() as session:
-            await connections.checked(session, connection.id, index or connection.account, account.features)
+            known_as = index or connection.account
+            fresh = await connections.checked(session, connection.id, known_as, account.features)
+            await selection.catch_up(session, connection.id, fresh)
             if webhooks := kind(connection.kind).webhooks:
                 await doors.ensure(session, connection, webhooks.TOPICS, has_secret=webhooks.HAS_SECRET)
             await clear_notices(session, connection.merchant_id, connection.id, WHOLE_CONNECTION)

@@ -49,7 +49,8 @@ async def install(db: Database, **policy: Any) -> Connection:
 async def check(db: Database, erp: Connection, takes: list[str]) -> set[tuple[str, str]]:
     """`check` goes through; what waits then."""
     async with db.write() as session:
-        await connections.checked(session, erp.id, "account", {"takes": takes})
+        fresh = await connections.checked(session, erp.id, "account", {"takes": takes})
+        await selection.catch_up(session, erp.id, fresh)
     return set(await queued(db, erp))
 
 
