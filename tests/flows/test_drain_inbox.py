@@ -62,6 +62,16 @@ async def consent(erp: Live, scopes: list[str]) -> None:
         session.add(found)
 
 
+async def repriced(erp: Live, count: int, price: str) -> None:
+    """So many products of ours have another price over there, and each was told of."""
+    for number in range(3, count + 1):
+        await erp.offer(f"CAN-{number}", "20.00")
+    await erp.push()
+    for number in range(1, count + 1):
+        erp.reprice(f"CAN-{number}", price)
+    erp.arrive()
+
+
 async def test_a_price_and_a_balance_of_theirs_stand_in_the_store(erp: Live) -> None:
     erp.reprice("CAN-1", "31.40")
     erp.count("CAN-2", 3)
@@ -197,12 +207,7 @@ async def test_one_record_that_answers_with_an_error_takes_no_other_down(
     """All of them were put off together, met the bad one again each time, and failed together."""
     monkeypatch.setenv("ESTEIRA_RETRY_ATTEMPTS", "1")
     settings.cache_clear()
-    for number in range(3, 11):
-        await tagplus.offer(f"CAN-{number}", "20.00")
-    await tagplus.push()
-    for number in range(1, 11):
-        tagplus.reprice(f"CAN-{number}", "31.40")
-    tagplus.arrive()
+    await repriced(tagplus, 10, "31.40")
     bad = tagplus.key("CAN-4")
     tagplus.sandbox.fault("error_500", times=None, match={"operation": f"GET /produtos/{bad}*"})
     await tagplus.drain()
@@ -221,12 +226,7 @@ async def test_a_vendor_that_answers_nothing_but_errors_is_not_asked_for_every_r
 ) -> None:
     monkeypatch.setenv("ESTEIRA_RETRY_ATTEMPTS", "1")
     settings.cache_clear()
-    for number in range(3, 21):
-        await tagplus.offer(f"CAN-{number}", "20.00")
-    await tagplus.push()
-    for number in range(1, 21):
-        tagplus.reprice(f"CAN-{number}", "31.40")
-    tagplus.arrive()
+    await repriced(tagplus, 20, "31.40")
     tagplus.sandbox.fault("error_500", times=None)
     tagplus.forget()
     with pytest.raises(PathFailed):
