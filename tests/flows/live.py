@@ -131,7 +131,7 @@ class Live(Trade):
                     Price, col(Price.product_id) == col(Product.id)
                 )
             )
-            return {sku: (f"{price:.2f}", f"{stock or 0:.0f}") for sku, price, stock in rows}
+            return {sku: ("" if price is None else f"{price:.2f}", f"{stock or 0:.0f}") for sku, price, stock in rows}
 
     async def notes(self) -> list[str]:
         """The states of the invoices in the store."""

@@ -148,7 +148,8 @@ async def die(db: Database, erp: Connection) -> None:
 async def test_a_record_that_kills_its_drains_fails_in_the_end_and_takes_no_other_with_it(
     db: Database, erp: Connection
 ) -> None:
-    await store(db, arrival("deadly"), arrival("innocent"))
+    await store(db, arrival("deadly"))
+    await store(db, arrival("innocent"))
     for _ in range(inbox.CHANCE + 1):
         await die(db, erp)
     await store(db, arrival("later"))

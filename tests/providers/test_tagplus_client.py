@@ -11,7 +11,7 @@ import pytest
 from hub.db import Database
 from hub.policy import Policy
 from hub.quota import Limiter
-from providers.contract import Attempt, CallFailed, Outcome
+from providers.contract import Attempt, CallFailed, Found, Outcome
 from providers.http import Http
 from providers.tagplus.client import VERSION, Client
 from providers.tagplus.errors import Judge
@@ -135,7 +135,7 @@ async def test_a_filter_that_does_nothing_costs_calls_and_no_double(db: Database
     provider, vendor = opened(db, table(ours))
     found = await provider.find_order(ORDER, Attempt())
     assert found is not None and found.external_id == "251"
-    assert await provider.create_order(ORDER, Attempt()) == "251"
+    assert await provider.create_order(ORDER, Attempt()) == Found("251")
     assert {request.method for request in vendor.requests} == {"GET"}
 
 
