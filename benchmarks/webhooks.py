@@ -99,7 +99,7 @@ async def _effects(folder: Path, options: argparse.Namespace, say: Any) -> dict[
         **{
             name: {
                 "p50_s": round(statistics.median(one), 2),
-                "p95_s": round(statistics.quantiles(one, n=20, method="inclusive")[18], 2),
+                "p95_s": round(statistics.quantiles(one if len(one) > 1 else one * 2, n=20, method="inclusive")[18], 2),
                 "longest_s": round(max(one), 2),
                 "count": len(one),
             }
