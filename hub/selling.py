@@ -151,14 +151,7 @@ async def sale(session: AsyncSession, connection_id: str, order_id: str) -> Sale
     items = tuple(lines.scalars())
     records = {order_id, order.customer_id, *(line.product_id for line in items)} - {None}
     bindings = await session.execute(
-        select(
-            col(Binding.kind),
-            col(Binding.record_id),
-            col(Binding.external_id),
-            col(Binding.sent_hash),
-            col(Binding.told),
-            col(Binding.gone),
-        ).where(
+        select(col(Binding.kind), col(Binding.record_id), *_bound_columns()).where(
             col(Binding.connection_id) == connection_id,
             col(Binding.kind).in_(("order", "customer", "product")),
             col(Binding.record_id).in_(records),
@@ -267,19 +260,18 @@ def marker(found: Order) -> str:
 async def bound(session: AsyncSession, connection_id: str, kind: str, record_ids: Sequence[str]) -> dict[str, Bound]:
     """Where records of ours are over there: by our id."""
     rows = await session.execute(
-        select(
-            col(Binding.record_id),
-            col(Binding.external_id),
-            col(Binding.sent_hash),
-            col(Binding.told),
-            col(Binding.gone),
-        ).where(
+        select(col(Binding.record_id), *_bound_columns()).where(
             col(Binding.connection_id) == connection_id,
             col(Binding.kind) == kind,
             col(Binding.record_id).in_(record_ids),
         )
     )
     return {record_id: Bound(*rest) for record_id, *rest in rows}
+
+
+def _bound_columns() -> tuple[Any, ...]:
+    """What `Bound` is made of, in its order."""
+    return col(Binding.external_id), col(Binding.sent_hash), col(Binding.told), col(Binding.gone)
 
 
 def body_hash(body: Mapping[str, Any]) -> str:
