@@ -1,17 +1,19 @@
 """A connection put to the test, and taken down: what the command line and the web do alike."""
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from hub import connections, doors, fiscal, selection
+from hub.clock import utcnow
 from hub.credentials import TokenStore
 from hub.crypto import blind_index
 from hub.db import Database
 from hub.notices import WHOLE_CONNECTION, Draft, clear_notices, raise_notices
-from hub.tables import Connection
+from hub.tables import Connection, Notice
 from hub.tables.tenancy import ConnectionState
 from providers.contract import Account, CallFailed, Outcome, Provider, Revocable
 from providers.http import OverHttp
@@ -86,18 +88,19 @@ async def keep_alive(db: Database, connection: Connection) -> bool:
             raise
 
 
-async def tell(db: Database, connection: Connection, failed: CallFailed) -> None:
+async def tell(db: Database, connection: Connection, failed: CallFailed, path: str = "") -> None:
     """Tell the merchant by a notice; a connection whose token is refused for good is marked so.
 
-    `connection` is as it was when the work began. One that was switched off or removed since then stays as it is, and
-    nobody is told: the refusal of a token that was taken back is no news.
+    `path` is the sync path that was refused, for `answered` to know. `connection` is as it was when the work began.
+    One that was switched off or removed since then stays as it is, and nobody is told: the refusal of a token that was
+    taken back is no news.
     """
     lost = failed.outcome is Outcome.REAUTH and failed.reason == "token"
     draft = Draft(
         code=f"connection.{failed.reason}",
         connection_id=connection.id,
         kind=WHOLE_CONNECTION,
-        params={"kind": connection.kind, "code": failed.code, "detail": failed.detail[:200]},
+        params={"kind": connection.kind, "code": failed.code, "detail": failed.detail[:200], "path": path},
     )
     async with db.write() as session:
         if connection.state not in connections.OFF and await connections.is_off(session, connection.id, lock=True):
@@ -105,6 +108,29 @@ async def tell(db: Database, connection: Connection, failed: CallFailed) -> None
         if lost:
             await connections.mark(session, connection.id, ConnectionState.DISCONNECTED, str(failed))
         await raise_notices(session, connection.merchant_id, [draft])
+
+
+async def answered(session: AsyncSession, connection: Connection, path: str) -> None:
+    """The account answered `path`: it is connected, and what the merchant was told of it is over.
+
+    A permission that another path misses is not: the path that has its permission would take the notice back every
+    few minutes, and the one that has none would raise it again. One that no run has met for a day goes all the same:
+    its path may be switched off.
+    """
+    await connections.works_again(session, connection.id)
+    found = await session.execute(
+        select(Notice).where(
+            col(Notice.merchant_id) == connection.merchant_id,
+            col(Notice.connection_id) == connection.id,
+            col(Notice.kind) == WHOLE_CONNECTION,
+            col(Notice.code) == "connection.permission",
+            col(Notice.cleared_at).is_(None),
+            col(Notice.last_at) > utcnow() - timedelta(days=1),
+        )
+    )
+    if any(notice.params.get("path", path) != path for notice in found.scalars()):
+        return
+    await clear_notices(session, connection.merchant_id, connection.id, WHOLE_CONNECTION)
 
 
 async def disconnect(db: Database, connection: Connection, *, force: bool = False) -> bool:

@@ -14,14 +14,13 @@ from prefect.logging import get_run_logger
 
 from hub import cursors, reports
 from hub.changes import Change
-from hub.connections import SwitchedOffError, learn, works_again
+from hub.connections import SwitchedOffError, learn
 from hub.db import Database
 from hub.leases import Held, LeaseLostError, lease
-from hub.notices import WHOLE_CONNECTION, clear_notices
 from hub.policy import Policy
 from hub.reports import Tally
 from hub.tables import Connection
-from providers.accounts import tell
+from providers.accounts import answered, tell
 from providers.contract import CallFailed, Outcome
 from providers.registry import open_provider
 
@@ -168,7 +167,7 @@ class Run:
                 await self.steps(work)
         except CallFailed as failed:
             self.log.error("%s: %s stopped: %s", connection.id, self.path, failed)
-            await tell(self.db, connection, failed)
+            await tell(self.db, connection, failed, self.path)
             return "failed", str(failed)
         except SwitchedOffError as off:
             self.log.warning("%s: %s stopped: %s", connection.id, self.path, off)
@@ -178,8 +177,7 @@ class Run:
             return "failed", str(lost)
         if work.provider.calls and not self.dry_run:  # else nothing has shown that the account answers
             async with self.db.write() as session:
-                await clear_notices(session, connection.merchant_id, connection.id, WHOLE_CONNECTION)
-                await works_again(session, connection.id)
+                await answered(session, connection, self.path)
         return "done", ""
 
 

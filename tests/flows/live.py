@@ -123,6 +123,21 @@ class Live(Trade):
 
     # What the store shows.
 
+    def scopes(self) -> list[str]:
+        """What the merchant of TagPlus has consented to."""
+        scopes: list[str] = self.sandbox.ask("GET", self.account)["scopes"]
+        return scopes
+
+    async def consent(self, scopes: list[str]) -> None:
+        """The merchant of TagPlus authorises once more, with these scopes."""
+        tokens = self.sandbox.ask("POST", f"{self.account}/tokens", scopes=scopes)
+        async with self.db.write() as session:
+            found = await find(session, self.id)
+            pair = {"access_token": tokens["access_token"], "refresh_token": tokens["refresh_token"]}
+            found.credentials = {**found.credentials, **pair}
+            found.credentials_version += 1
+            session.add(found)
+
     async def shown(self) -> dict[str, tuple[str, str]]:
         """SKU → (price, stock)."""
         async with self.db.read() as session:

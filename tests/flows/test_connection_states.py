@@ -18,6 +18,7 @@ from tasks.work import Work
 from tests.contract.subjects import Sandbox
 from tests.contract.vendors import VENDORS
 from tests.flows import live
+from tests.flows.clockwork import Clock
 from tests.flows.erp import MERCHANT
 from tests.flows.live import Live
 
@@ -143,6 +144,33 @@ async def test_a_run_without_a_call_takes_no_notice_back(erp: Live) -> None:
     summary = await erp.export()
     assert (summary.outcome, summary.tally.calls) == ("done", 0)
     assert await erp.notices() == ["connection.debt"], "the debt may stand, nobody has asked"
+    await erp.pull_stock()
+    assert await erp.notices() == []
+
+
+async def without_notes(erp: Live) -> None:
+    """The merchant has consented to everything but the invoices, and the path that pulls them has met that."""
+    await erp.consent([scope for scope in erp.scopes() if "nfe" not in scope])
+    with pytest.raises(PathFailed, match="permission"):
+        await erp.pull_invoices()
+
+
+async def test_what_one_path_is_refused_is_told_until_that_path_is_let_in(erp: Live) -> None:
+    scopes = erp.scopes()
+    await without_notes(erp)
+    await erp.pull_stock()
+    assert await erp.notices() == ["connection.permission"], "the path that has its permission took it back"
+    await erp.consent(scopes)
+    await erp.pull_invoices()
+    assert await erp.notices() == []
+
+
+async def test_a_refusal_that_no_run_met_for_a_day_is_no_longer_told(erp: Live, clock: Clock) -> None:
+    await without_notes(erp)
+    clock.advance(hours=23)
+    await erp.pull_stock()
+    assert await erp.notices() == ["connection.permission"]
+    clock.advance(hours=2)
     await erp.pull_stock()
     assert await erp.notices() == []
 

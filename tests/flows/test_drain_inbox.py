@@ -51,17 +51,6 @@ async def due_again(db: Database) -> None:
         await session.execute(update(InboxEvent).values(not_before=None))
 
 
-async def consent(erp: Live, scopes: list[str]) -> None:
-    """The merchant authorises once more, with these scopes."""
-    tokens = erp.sandbox.ask("POST", f"{erp.account}/tokens", scopes=scopes)
-    async with erp.db.write() as session:
-        found = await connections.find(session, erp.id)
-        pair = {"access_token": tokens["access_token"], "refresh_token": tokens["refresh_token"]}
-        found.credentials = {**found.credentials, **pair}
-        found.credentials_version += 1
-        session.add(found)
-
-
 async def repriced(erp: Live, count: int, price: str) -> None:
     """So many products of ours have another price over there, and each was told of."""
     for number in range(3, count + 1):
@@ -336,8 +325,8 @@ async def test_where_a_scope_is_missing_its_events_wait_and_the_others_take_effe
     note = tagplus.invoice(await sold(tagplus))
     tagplus.count("CAN-2", 3)
     tagplus.arrive()
-    scopes = tagplus.sandbox.ask("GET", tagplus.account)["scopes"]
-    await consent(tagplus, [scope for scope in scopes if "nfe" not in scope])
+    scopes = tagplus.scopes()
+    await tagplus.consent([scope for scope in scopes if "nfe" not in scope])
     for _ in range(MOST_TRIES):
         with pytest.raises(PathFailed, match="permission"):
             await tagplus.drain()
@@ -345,7 +334,7 @@ async def test_where_a_scope_is_missing_its_events_wait_and_the_others_take_effe
     assert (await tagplus.shown())["CAN-2"][1] == "3"
     assert {(event.state, event.attempts) for event in await tagplus.events()} == {("done", 0), ("pending", 0)}
     assert await tagplus.notices() == ["connection.permission"]
-    await consent(tagplus, scopes)
+    await tagplus.consent(scopes)
     await tagplus.drain()
     assert (await tagplus.states(), await tagplus.notes()) == ({"done"}, ["authorised"]), note
 
