@@ -19,7 +19,7 @@ from hub.credentials import TokenStore
 from hub.db import Database
 from hub.settings import settings
 from hub.tables import Connection
-from providers.oauth import ask_as_client
+from providers.oauth import OAuth, ask_as_client
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,18 @@ class OAuthApp:
         if own and own != self.client_id:
             return own, str(credentials.get("client_secret") or "")
         return self.client_id, str(credentials.get("client_secret") or "") or self.client_secret
+
+    def auth(self, db: Database, connection: Connection) -> OAuth:
+        """The tokens of a connection, renewed as this system wants it; nothing is read yet."""
+        client_id, client_secret = self.client(connection.credentials)
+        return OAuth(
+            store=TokenStore(db, connection.id),
+            token_url=self.token_url,
+            client_id=client_id,
+            client_secret=client_secret,
+            basic=self.basic,
+            refusals=self.refusals,
+        )
 
     def address(self, consent: "Consent", client_id: str) -> str:
         """Where the merchant gives the consent.

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from datetime import date, timedelta
 from typing import Any
 
-from hub.credentials import TokenStore
 from hub.db import Database
 from hub.policy import Policy
 from hub.quota import Limiter
@@ -21,7 +20,6 @@ from providers.contaazul.lookups import Lookups
 from providers.contaazul.numbers import Numbers
 from providers.contract import Account, Attempt, CallFailed, Found, Gone, Outcome
 from providers.http import Http, OverHttp
-from providers.oauth import OAuth
 from providers.tiny_account import gone
 from providers.tiny_parse import document, text
 
@@ -60,19 +58,10 @@ class ContaAzul(OverHttp):
     def open(cls, db: Database, connection: Connection) -> "ContaAzul":
         """Make the client; nothing is called yet."""
         policy = Policy.model_validate(connection.policy)
-        app = cls.app()
-        client_id, client_secret = app.client(connection.credentials)
-        auth = OAuth(
-            store=TokenStore(db, connection.id),
-            token_url=app.token_url,
-            client_id=client_id,
-            client_secret=client_secret,
-            basic=app.basic,
-        )
         http = Http(
             system=f"{cls.kind} {connection.id}",
             base_url=settings().contaazul_api_url,
-            auth=auth,
+            auth=cls.app().auth(db, connection),
             judge=Judge(),
             limiter=Limiter(db, f"contaazul:{connection.account or connection.id}", PER_MINUTE, share=SHARE),
             at_once=policy.calls_at_once or AT_ONCE,

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from hub.credentials import TokenStore
 from hub.db import Database
 from hub.policy import Policy
 from hub.quota import Limiter
@@ -26,7 +25,6 @@ from hub.tables import Connection
 from providers.consent import OAuthApp
 from providers.contract import Account, Attempt, CallFailed, Feed, Found, Gone, Outcome, Page, Reading, Row, StockPage
 from providers.http import Http, OverHttp
-from providers.oauth import OAuth
 from providers.tagplus import elsewhere, mapper, people, reading
 from providers.tagplus.client import PAGE_ROWS, VERSION, Client
 from providers.tagplus.codes import CANCELLED, CONFIRMED, OPEN, STAGE_OF_STATUS, STOCK_REFUSALS, TABLES
@@ -79,19 +77,10 @@ class TagPlus(OverHttp):
     def open(cls, db: Database, connection: Connection) -> "TagPlus":
         """Make the client; nothing is called yet."""
         policy = Policy.model_validate(connection.policy)
-        app = cls.app()
-        client_id, client_secret = app.client(connection.credentials)
-        auth = OAuth(
-            store=TokenStore(db, connection.id),
-            token_url=app.token_url,
-            client_id=client_id,
-            client_secret=client_secret,
-            refusals=app.refusals,
-        )
         http = Http(
             system=f"{cls.kind} {connection.id}",
             base_url=settings().tagplus_api_url,
-            auth=auth,
+            auth=cls.app().auth(db, connection),
             judge=Judge(),
             limiter=Limiter(db, f"tagplus:{connection.account or connection.id}", PER_MINUTE),
             at_once=policy.calls_at_once or AT_ONCE,

@@ -6,7 +6,6 @@ from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
 from hub.clock import format_iso_br, to_sao_paulo
-from hub.credentials import TokenStore
 from hub.db import Database
 from hub.policy import Policy
 from hub.records import InvoiceRow, OutgoingCustomer, OutgoingOrder, Refused, StockRecord
@@ -15,7 +14,6 @@ from hub.tables import Connection
 from providers.consent import OAuthApp
 from providers.contract import Account, Attempt, CallFailed, Feed, Found, Gone, Outcome, Page, Reading, Row, StockPage
 from providers.http import Http
-from providers.oauth import OAuth
 from providers.tiny_account import at_once, gone, limiter, rows
 from providers.tiny_notes import as_document, packed, row_v3
 from providers.tiny_orders import Situation, guest_code, latin, shop_number
@@ -53,16 +51,10 @@ class TinyV3(InvoicesOfTiny):
     def open(cls, db: Database, connection: Connection) -> "TinyV3":
         """Make the client; nothing is called yet."""
         policy = Policy.model_validate(connection.policy)
-        auth = OAuth(
-            store=TokenStore(db, connection.id),
-            token_url=settings().tiny_v3_token_url,
-            client_id=str(connection.credentials.get("client_id", "")),
-            client_secret=str(connection.credentials.get("client_secret", "")),
-        )
         http = Http(
             system=f"{cls.kind} {connection.id}",
             base_url=settings().tiny_v3_url,
-            auth=auth,
+            auth=cls.app().auth(db, connection),
             judge=errors.judge,
             limiter=limiter(db, connection),
             at_once=at_once(connection, policy),

@@ -70,10 +70,15 @@ def clock(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture
-def web(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Our web app, served for real, and ERPs whose searches show at once what was made."""
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search of Tiny and of TagPlus shows at once what was made."""
     monkeypatch.setenv("ESTEIRA_TINY_SEARCH_LAG_S", "0")
     monkeypatch.setenv("ESTEIRA_TAGPLUS_SEARCH_LAG_S", "0")
     settings.cache_clear()
+
+
+@pytest.fixture
+def web(database_url: str, at_once: None) -> Iterator[str]:
+    """Our web app, served for real."""
     with live.served(database_url) as url:
         yield url

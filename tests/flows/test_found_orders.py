@@ -13,9 +13,11 @@ from providers.contract import CallFailed, Outcome
 from providers.registry import KINDS
 from tests.contract.subjects import Sandbox
 from tests.flows.erp_fixtures import contaazul
-from tests.flows.trade import LINES, WRITES, Trade
+from tests.flows.trade import LINES, WRITES, Trade, opened
 
 __all__ = ["contaazul"]
+
+pytestmark = pytest.mark.usefixtures("at_once")
 
 OPEN = {"tiny_v2": "aberto", "tiny_v3": "aberto", "tagplus": "A"}
 APPROVED = {"tiny_v2": "aprovado", "tiny_v3": "aprovado", "tagplus": "B"}
@@ -26,24 +28,9 @@ def source(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture(autouse=True)
-def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ESTEIRA_TINY_SEARCH_LAG_S", "0")
-    monkeypatch.setenv("ESTEIRA_TAGPLUS_SEARCH_LAG_S", "0")
-
-
 @pytest.fixture
 async def erp(db: Database, sandbox: Sandbox, source: str) -> Trade:
     return await opened(db, sandbox, source)
-
-
-async def opened(db: Database, sandbox: Sandbox, kind: str, **policy: str) -> Trade:
-    made = await Trade.open(db, sandbox, kind, **{"orders": "all", **policy})
-    for sku, price in (("CAN-1", "25.00"), ("CAN-2", "26.10")):
-        await made.offer(sku, price)
-        if kind == "tiny_v3":
-            sandbox.ask("POST", f"{made.account}/products", codigo=sku, nome=f"Produto {sku}", preco=price)
-    return made
 
 
 async def set_back(erp: Trade) -> None:

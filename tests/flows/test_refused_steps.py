@@ -11,10 +11,10 @@ from hub.tables import OutboxEntry
 from tasks.sending import MOST_ATTEMPTS
 from tests.contract.subjects import Sandbox
 from tests.flows.erp import MERCHANT
-from tests.flows.test_track_orders import _at_once, opened, set_to
-from tests.flows.trade import LINES, Trade
+from tests.flows.test_track_orders import set_to
+from tests.flows.trade import LINES, Trade, opened
 
-__all__ = ["_at_once"]
+pytestmark = pytest.mark.usefixtures("at_once")
 
 STEPS = {
     "tiny_v2": "pedido.alterar.situacao",

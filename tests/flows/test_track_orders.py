@@ -15,28 +15,14 @@ from tasks.work import Work
 from tests.contract.subjects import Sandbox
 from tests.flows.clockwork import Clock
 from tests.flows.shop import written_in
-from tests.flows.trade import LINES, Trade
+from tests.flows.trade import LINES, Trade, opened
+
+pytestmark = pytest.mark.usefixtures("at_once")
 
 
 @pytest.fixture(params=["tiny_v2", "tiny_v3", "tagplus"])
 def source(request: pytest.FixtureRequest) -> str:
     return str(request.param)
-
-
-@pytest.fixture(autouse=True)
-def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A search shows at once what was made."""
-    monkeypatch.setenv("ESTEIRA_TINY_SEARCH_LAG_S", "0")
-    monkeypatch.setenv("ESTEIRA_TAGPLUS_SEARCH_LAG_S", "0")
-
-
-async def opened(db: Database, sandbox: Sandbox, kind: str, **policy: Any) -> Trade:
-    made = await Trade.open(db, sandbox, kind, **{"orders": "all", **policy})
-    for sku, price in (("CAN-1", "25.00"), ("CAN-2", "26.10")):
-        await made.offer(sku, price)
-        if kind == "tiny_v3":
-            sandbox.ask("POST", f"{made.account}/products", codigo=sku, nome=f"Produto {sku}", preco=price)
-    return made
 
 
 @pytest.fixture

@@ -130,3 +130,13 @@ class Trade(Erp):
         """What the merchant is told, by code."""
         async with self.db.read() as session:
             return sorted(notice.code for notice in await standing_notices(session, MERCHANT))
+
+
+async def opened(db: Database, sandbox: Sandbox, kind: str, **policy: Any) -> Trade:
+    """A shop of two products that both sides know, which hands over its orders as they are placed."""
+    made = await Trade.open(db, sandbox, kind, **{"orders": "all", **policy})
+    for sku, price in (("CAN-1", "25.00"), ("CAN-2", "26.10")):
+        await made.offer(sku, price)
+        if kind == "tiny_v3":
+            sandbox.ask("POST", f"{made.account}/products", codigo=sku, nome=f"Produto {sku}", preco=price)
+    return made
