@@ -4,8 +4,6 @@ from collections.abc import Iterator
 
 import pytest
 from prefect.client.orchestration import PrefectClient
-from prefect.client.schemas.filters import FlowRunFilter, LogFilter
-from prefect.logging.handlers import APILogHandler
 
 from flows.export_orders import export_orders
 from flows.push_products import push_products
@@ -18,6 +16,7 @@ from tests.flows import canary
 from tests.flows.conftest import _keys
 from tests.flows.erp import Erp
 from tests.flows.erp_fixtures import contaazul
+from tests.prefect import seen
 
 __all__ = ["_keys", "contaazul", "sandbox", "served"]
 
@@ -65,16 +64,9 @@ async def test_prefect_holds_nothing_of_a_buyer_and_no_token(
     with pytest.raises(PathFailed):
         await export_orders(erp.id)
 
-    await APILogHandler.aflush()
-    runs = await prefect_client.read_flow_runs(flow_run_filter=FlowRunFilter())
-    ours = [run for run in runs if erp.id in run.name]
-    assert len(ours) >= 5
-    logs = await prefect_client.read_logs(
-        log_filter=LogFilter.model_validate({"flow_run_id": {"any_": [run.id for run in ours]}}), limit=200
-    )
-    assert any("stopped" in log.message for log in logs)
-    artifacts = await prefect_client.read_artifacts()
-    tasks = await prefect_client.read_task_runs()
-    for held in (*ours, *logs, *artifacts, *tasks):
-        text = held.model_dump_json()
+    runs = await seen.runs_of(prefect_client, erp.id)
+    assert len(runs) >= 5
+    assert any("stopped" in log.message for log in await seen.logs_of(prefect_client, runs))
+    assert await seen.recorded_tasks(prefect_client, runs)
+    for text in await seen.texts_of(prefect_client, runs):
         assert not canary.found_in(text, (*canary.WORDS, *secrets)), text

@@ -4,8 +4,6 @@ from collections.abc import Iterator
 
 import pytest
 from prefect.client.orchestration import PrefectClient
-from prefect.client.schemas.filters import FlowRunFilter, LogFilter
-from prefect.logging.handlers import APILogHandler
 
 from flows.track_orders import track_orders
 from hub.db import Database
@@ -16,6 +14,7 @@ from tests.flows import canary
 from tests.flows.conftest import _keys
 from tests.flows.postman import Postman, postman
 from tests.flows.trade import LINES, Trade
+from tests.prefect import seen
 
 __all__ = ["_keys", "postman", "sandbox", "served"]
 
@@ -51,17 +50,10 @@ async def test_an_order_moves_on_its_buyer_is_told_and_prefect_is_not(
     assert len(postman.taken) == 1
     assert await erp.told() == ["mail.failed"]
 
-    await APILogHandler.aflush()
-    every = await prefect_client.read_flow_runs(flow_run_filter=FlowRunFilter())
-    runs = [run for run in every if run.name == f"track-orders · {erp.id}"]
-    assert runs
-    logs = await prefect_client.read_logs(
-        log_filter=LogFilter.model_validate({"flow_run_id": {"any_": [run.id for run in runs]}}), limit=200
-    )
-    assert any("e-mails: 1 failed, 1 sent" in log.message for log in logs)
-    artifacts, tasks = await prefect_client.read_artifacts(), await prefect_client.read_task_runs()
-    assert any(task.name.startswith("read how orders stand") for task in tasks)
+    runs = await seen.runs_of(prefect_client, f"track-orders · {erp.id}")
+    tasks = await seen.recorded_tasks(prefect_client, runs[-1:])
+    assert [task.name.rpartition("-")[0] for task in tasks] == ["read how orders stand"]
+    assert any("e-mails: 1 failed, 1 sent" in log.message for log in await seen.logs_of(prefect_client, runs))
     words = (*canary.WORDS, *await canary.secrets(erp), "demo-token", "rastreio.example")
-    for held in (*runs, *logs, *artifacts, *tasks):
-        text = held.model_dump_json()
+    for text in await seen.texts_of(prefect_client, runs):
         assert not canary.found_in(text, words), text
