@@ -28,6 +28,8 @@ BUCKET_S = 60.0
 MOST_BUCKETS = 5
 AGAIN_S = 2.0
 """A run that was asked for is asked after this often, until it has begun to drain."""
+SOON_S = 1.0
+"""A run that is going and does not drain has this long to begin: else it is one that is about to end, or is dead."""
 LONGEST_PAUSE_S = 30.0
 ENDED = frozenset(("COMPLETED", "FAILED", "CRASHED", "CANCELLED"))
 MOST_RUNS = 20
@@ -70,14 +72,14 @@ class Bell:
         while True:
             await self._rung.wait()
             self._rung.clear()
-            pause, bucket = self.first_pause_s, _bucket()
+            pause, bucket, over = self.first_pause_s, _bucket(), set[str]()
             while await self._nobody_comes():
                 # The key stays while the run it asked for is on its way, across a minute's end too; not for ever, as a
                 # run whose worker died before it began never ends.
                 bucket = bucket if _bucket() - bucket < MOST_BUCKETS else _bucket()
-                asked = await self._ask(bucket)
+                state = await self._ask(bucket, over)
                 # A run takes seconds to begin; asked for twice it is still one. Where Prefect is away the pauses grow.
-                pause = AGAIN_S if asked else min(pause * 2, LONGEST_PAUSE_S)
+                pause = {"": min(pause * 2, LONGEST_PAUSE_S), "RUNNING": SOON_S}.get(state, AGAIN_S)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(pause):
                         await self._comes()
@@ -94,11 +96,12 @@ class Bell:
                     return
             await asyncio.sleep(0.5)
 
-    async def _ask(self, bucket: int) -> bool:
-        """Ask for one run unless one waits; whether there is one. An event is not lost for it.
+    async def _ask(self, bucket: int, over: set[str]) -> str:
+        """Ask for one run unless one waits; that run's state, '' where Prefect is away. An event is not lost for it.
 
         The key of a run that has ended brings that one back and makes no new one: a drain may have come and gone within
-        the key's time, so the next key of that time is tried.
+        the key's time, so the next key of that time is tried. So it is for one that goes on without draining, as it
+        does for a second or two at its end: met once it is put into `over`, and met there it counts as ended.
         """
         headers = {}
         if self.auth:
@@ -110,16 +113,21 @@ class Bell:
                 deployment = found.raise_for_status().json()["id"]
                 waiting = await client.post("/flow_runs/filter", json=_waiting(deployment))
                 if waiting.raise_for_status().json():
-                    return True
+                    return "SCHEDULED"
                 path = f"/deployments/{deployment}/create_flow_run"
                 for number in range(MOST_RUNS):
-                    made = await client.post(path, json=_run(f"{DRAIN}-{bucket}-{number}"))
-                    if (made.raise_for_status().json().get("state") or {}).get("type") not in ENDED:
-                        break
+                    key = f"{DRAIN}-{bucket}-{number}"
+                    made = await client.post(path, json=_run(key))
+                    state = str((made.raise_for_status().json().get("state") or {}).get("type") or "SCHEDULED")
+                    if state in ENDED or key in over:
+                        continue
+                    if state == "RUNNING":
+                        over.add(key)
+                    return state
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, AttributeError) as error:
             logger.warning("no drain could be asked for (%s); the events wait", type(error).__name__)
-            return False
-        return True
+            return ""
+        return "SCHEDULED"  # all of this key's time: the next one's is asked for soon
 
 
 def _bucket() -> int:

@@ -121,10 +121,10 @@ async def test_without_a_worker_one_run_waits_however_often_the_bell_asks(
     deployment = await prefect_client.create_deployment(await prefect_client.create_flow(drain_inbox), name=PATH)
     bell = Bell(db, prefect_server)
     for minute in range(5):
-        assert await bell._ask(minute)
+        assert await bell._ask(minute, set()) == "SCHEDULED"
     filters = FlowRunFilter.model_validate({"deployment_id": {"any_": [deployment]}})
     (run,) = await prefect_client.read_flow_runs(flow_run_filter=filters)
     await prefect_client.set_flow_run_state(run.id, Pending(), force=True)
-    assert await bell._ask(5)
+    assert await bell._ask(5, set()) == "SCHEDULED"
     assert len(await prefect_client.read_flow_runs(flow_run_filter=filters)) == 2, "one is taken, perhaps for good"
     await prefect_client.delete_deployment(deployment)

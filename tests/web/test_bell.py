@@ -41,6 +41,8 @@ class Prefect:
         self.looked = 0
         self.ended: set[str] = set()
         """Keys of runs that have ended: asked for again they are brought back, and nothing begins."""
+        self.going: set[str] = set()
+        """Keys of runs that go on."""
         self.waiting = False
         """Whether a run that was asked for still waits for a worker."""
         self.app = Starlette(
@@ -70,7 +72,8 @@ class Prefect:
         assert request.path_params["id"] == "the-drain"
         run = json.loads(await request.body())
         self.asked.append({**run, "auth": request.headers.get("authorization", "")})
-        state = "COMPLETED" if run["idempotency_key"] in self.ended else "SCHEDULED"
+        key = run["idempotency_key"]
+        state = "COMPLETED" if key in self.ended else "RUNNING" if key in self.going else "SCHEDULED"
         return JSONResponse({"id": "a-run", "state": {"type": state}}, 201)
 
 
@@ -179,6 +182,40 @@ async def test_a_drain_that_has_just_ended_does_not_stand_in_the_way_of_the_next
     await bell.close()
 
 
+async def test_a_drain_that_has_drained_and_not_yet_ended_is_followed_by_another(
+    db: Database, prefect: tuple[Prefect, str], store: Callable[[], Awaitable[None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found by the benchmark: asked for every two seconds, a run that took four to end cost the event four."""
+    server, url = prefect
+    monkeypatch.setattr(bells.time, "time", lambda: 1_790_000_000.0)
+    monkeypatch.setattr(bells, "SOON_S", 0.05)
+    server.going = {f"{DRAIN}-{1_790_000_000 // 60}-0"}
+    bell = Bell(db, url)
+    await store()
+    bell.ring()
+    await until(lambda: len(server.runs) == 2, seconds=bells.AGAIN_S / 2)
+    assert len(server.asked) == 3, "the one that goes on has a moment to begin"
+    await bell.close()
+
+
+async def test_a_run_that_was_going_and_begins_to_drain_is_the_only_one(
+    db: Database, prefect: tuple[Prefect, str], store: Callable[[], Awaitable[None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, url = prefect
+    monkeypatch.setattr(bells.time, "time", lambda: 1_790_000_000.0)
+    server.going = {f"{DRAIN}-{1_790_000_000 // 60}-0"}
+    bell = Bell(db, url)
+    await store()
+    bell.ring()
+    await until(lambda: bool(server.asked))
+    async with lease(db, DRAIN) as held:
+        assert held is not None
+        bell.ring()
+        await until(lambda: not bell._rung.is_set())  # done with the first event, and on to the next
+    assert len(server.asked) == 1
+    await bell.close()
+
+
 async def test_a_run_that_ended_without_draining_is_followed_by_another(
     db: Database, prefect: tuple[Prefect, str], store: Callable[[], Awaitable[None]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -215,6 +252,6 @@ async def test_an_address_where_nobody_answers_loses_nothing(
 ) -> None:
     bell = Bell(db, "http://127.0.0.1:9/api", first_pause_s=0.01)
     await store()
-    assert not await bell._ask(1)
+    assert await bell._ask(1, set()) == ""
     async with db.read() as session:
         assert await inbox.due(session) == ["loja-sol-tiny"]
