@@ -125,7 +125,8 @@ class Bell:
                         over.add(key)
                     return state
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, AttributeError) as error:
-            logger.warning("no drain could be asked for (%s); the events wait", type(error).__name__)
+            status = f" {error.response.status_code}" if isinstance(error, httpx.HTTPStatusError) else ""
+            logger.warning("no drain could be asked for (%s%s); the events wait", type(error).__name__, status)
             return ""
         return "SCHEDULED"  # all of this key's time: the next one's is asked for soon
 
