@@ -29,7 +29,7 @@ class Draft:
     @property
     def key(self) -> str:
         """One notice a subject: a second problem with the same product replaces the first."""
-        return f"{self.connection_id}:{self.kind}:{self.subject}"
+        return _key(self.connection_id, self.kind, self.subject)
 
 
 async def raise_notices(session: AsyncSession, merchant_id: str, drafts: Sequence[Draft]) -> None:
@@ -108,3 +108,21 @@ async def standing_notices(session: AsyncSession, merchant_id: str | None = None
     if merchant_id is not None:
         query = query.where(col(Notice.merchant_id) == merchant_id)
     return list((await session.execute(query)).scalars())
+
+
+async def standing_notice(
+    session: AsyncSession, merchant_id: str, connection_id: str, kind: str, subject: str = ""
+) -> Notice | None:
+    """The notice that stands about one subject, if any does."""
+    found = await session.execute(
+        select(Notice).where(
+            col(Notice.merchant_id) == merchant_id,
+            col(Notice.key) == _key(connection_id, kind, subject),
+            col(Notice.cleared_at).is_(None),
+        )
+    )
+    return found.scalar_one_or_none()
+
+
+def _key(connection_id: str, kind: str, subject: str) -> str:
+    return f"{connection_id}:{kind}:{subject}"

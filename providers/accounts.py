@@ -12,8 +12,8 @@ from hub.clock import utcnow
 from hub.credentials import TokenStore
 from hub.crypto import blind_index
 from hub.db import Database
-from hub.notices import WHOLE_CONNECTION, Draft, clear_notices, raise_notices
-from hub.tables import Connection, Notice
+from hub.notices import WHOLE_CONNECTION, Draft, clear_notices, raise_notices, standing_notice
+from hub.tables import Connection
 from hub.tables.tenancy import ConnectionState
 from providers.contract import Account, CallFailed, Outcome, Provider, Revocable
 from providers.http import OverHttp
@@ -22,6 +22,8 @@ from providers.registry import kind, open_provider
 
 ACCOUNT = "account"
 """What notices are about that only a check clears: those of `WHOLE_CONNECTION` go with the next run that works."""
+PERMISSION_STANDS = timedelta(days=1)
+"""So long another path's missing permission is told of after a run last met it: that path may be switched off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,21 +116,15 @@ async def answered(session: AsyncSession, connection: Connection, path: str) -> 
     """The account answered `path`: it is connected, and what the merchant was told of it is over.
 
     A permission that another path misses is not: the path that has its permission would take the notice back every
-    few minutes, and the one that has none would raise it again. One that no run has met for a day goes all the same:
-    its path may be switched off.
+    few minutes, and the one that has none would raise it again. For how long: `PERMISSION_STANDS`.
     """
     await connections.works_again(session, connection.id)
-    found = await session.execute(
-        select(Notice).where(
-            col(Notice.merchant_id) == connection.merchant_id,
-            col(Notice.connection_id) == connection.id,
-            col(Notice.kind) == WHOLE_CONNECTION,
-            col(Notice.code) == "connection.permission",
-            col(Notice.cleared_at).is_(None),
-            col(Notice.last_at) > utcnow() - timedelta(days=1),
-        )
-    )
-    if any(notice.params.get("path", path) != path for notice in found.scalars()):
+    told = await standing_notice(session, connection.merchant_id, connection.id, WHOLE_CONNECTION)
+    if told is None or (
+        told.code == "connection.permission"
+        and told.params.get("path", path) != path
+        and told.last_at > utcnow() - PERMISSION_STANDS
+    ):
         return
     await clear_notices(session, connection.merchant_id, connection.id, WHOLE_CONNECTION)
 

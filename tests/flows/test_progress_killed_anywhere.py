@@ -17,13 +17,10 @@ from tests.hub.shop import rows
 
 __all__ = ["driver", "driving", "postman"]
 
+pytestmark = pytest.mark.usefixtures("at_once")
+
 NUMBERS = ("1001", "1002")
 TRACKING = {"codigo": "BR123456789BR", "url": "https://rastreio.example/BR123456789BR"}
-
-
-@pytest.fixture(autouse=True)
-def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ESTEIRA_TINY_SEARCH_LAG_S", "0")
 
 
 async def test_what_the_erp_tells_is_taken_once(

@@ -95,6 +95,22 @@ async def store(db: Database) -> Callable[[], Awaitable[None]]:
     return stored
 
 
+@pytest.fixture
+def first_key(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The time stands still; the first key of its minute."""
+    now = 1_790_000_000.0
+    monkeypatch.setattr(bells.time, "time", lambda: now)
+    return f"{DRAIN}-{int(now // bells.BUCKET_S)}-0"
+
+
+async def rung(db: Database, url: str, store: Callable[[], Awaitable[None]]) -> Bell:
+    """A bell that was rung for an event."""
+    bell = Bell(db, url)
+    await store()
+    bell.ring()
+    return bell
+
+
 async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
@@ -122,10 +138,9 @@ async def test_a_hundred_events_ask_for_one_run(
 
 
 async def test_two_processes_that_ask_at_once_ask_with_one_key(
-    db: Database, prefect: tuple[Prefect, str], store: Callable[[], Awaitable[None]], monkeypatch: pytest.MonkeyPatch
+    db: Database, prefect: tuple[Prefect, str], store: Callable[[], Awaitable[None]], first_key: str
 ) -> None:
     server, url = prefect
-    monkeypatch.setattr(bells.time, "time", lambda: 1_790_000_000.0)
     await store()
     pair = [Bell(db, url), Bell(db, url)]
     for bell in pair:
@@ -166,15 +181,16 @@ async def test_a_prefect_that_is_away_is_asked_again_until_it_is_there(
 
 
 async def test_a_drain_that_has_just_ended_does_not_stand_in_the_way_of_the_next(
-    db: Database, prefect: tuple[Prefect, str], store: Callable[[], Awaitable[None]], monkeypatch: pytest.MonkeyPatch
+    db: Database,
+    prefect: tuple[Prefect, str],
+    store: Callable[[], Awaitable[None]],
+    first_key: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Within one key's time: found by the benchmark, where one of three cold starts took twenty seconds."""
     server, url = prefect
-    monkeypatch.setattr(bells.time, "time", lambda: 1_790_000_000.0)
     monkeypatch.setattr(bells, "AGAIN_S", 0.05)
-    bell = Bell(db, url)
-    await store()
-    bell.ring()
+    bell = await rung(db, url, store)
     await until(lambda: bool(server.asked))
     server.ended |= server.runs
     await until(lambda: len(server.runs) == 2)
@@ -183,30 +199,28 @@ async def test_a_drain_that_has_just_ended_does_not_stand_in_the_way_of_the_next
 
 
 async def test_a_drain_that_has_drained_and_not_yet_ended_is_followed_by_another(
-    db: Database, prefect: tuple[Prefect, str], store: Callable[[], Awaitable[None]], monkeypatch: pytest.MonkeyPatch
+    db: Database,
+    prefect: tuple[Prefect, str],
+    store: Callable[[], Awaitable[None]],
+    first_key: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Found by the benchmark: asked for every two seconds, a run that took four to end cost the event four."""
     server, url = prefect
-    monkeypatch.setattr(bells.time, "time", lambda: 1_790_000_000.0)
     monkeypatch.setattr(bells, "SOON_S", 0.05)
-    server.going = {f"{DRAIN}-{1_790_000_000 // 60}-0"}
-    bell = Bell(db, url)
-    await store()
-    bell.ring()
+    server.going = {first_key}
+    bell = await rung(db, url, store)
     await until(lambda: len(server.runs) == 2, seconds=bells.AGAIN_S / 2)
     assert len(server.asked) == 3, "the one that goes on has a moment to begin"
     await bell.close()
 
 
 async def test_a_run_that_was_going_and_begins_to_drain_is_the_only_one(
-    db: Database, prefect: tuple[Prefect, str], store: Callable[[], Awaitable[None]], monkeypatch: pytest.MonkeyPatch
+    db: Database, prefect: tuple[Prefect, str], store: Callable[[], Awaitable[None]], first_key: str
 ) -> None:
     server, url = prefect
-    monkeypatch.setattr(bells.time, "time", lambda: 1_790_000_000.0)
-    server.going = {f"{DRAIN}-{1_790_000_000 // 60}-0"}
-    bell = Bell(db, url)
-    await store()
-    bell.ring()
+    server.going = {first_key}
+    bell = await rung(db, url, store)
     await until(lambda: bool(server.asked))
     async with lease(db, DRAIN) as held:
         assert held is not None
@@ -222,9 +236,7 @@ async def test_a_run_that_ended_without_draining_is_followed_by_another(
     server, url = prefect
     monkeypatch.setattr(bells, "BUCKET_S", 0.05)
     monkeypatch.setattr(bells, "AGAIN_S", 0.05)
-    bell = Bell(db, url)
-    await store()
-    bell.ring()
+    bell = await rung(db, url, store)
     await until(lambda: len(server.runs) >= 2)
     await bell.close()
 
@@ -237,9 +249,7 @@ async def test_while_a_run_waits_for_a_worker_no_other_is_asked_for(
     server.waiting = True
     monkeypatch.setattr(bells, "BUCKET_S", 0.05)
     monkeypatch.setattr(bells, "AGAIN_S", 0.05)
-    bell = Bell(db, url)
-    await store()
-    bell.ring()
+    bell = await rung(db, url, store)
     await until(lambda: server.looked >= 5)
     assert server.asked == []
     server.waiting = False
